@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * capture: loads the kernel programs, attaches them, and hands over their events.
+ */
+#ifndef TLSPCAP_CAPTURE_H
+#define TLSPCAP_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <tlspcap/event.h>
+#include <tlspcap/locate.h>
+#include <tlspcap/target.h>
+
+struct capture;
+
+struct capture_options {
+	struct target_scope scope; /* filtered in the kernel */
+	bool follow;		   /* the children of scope.pid belong to it */
+	size_t ring_bytes;	   /* a power of two multiple of the page size; 0: default */
+	int verbosity;		   /* 0 quiet, 1 warnings, 2 and more: libbpf's words too */
+};
+
+#define CAPTURE_RING_DEFAULT ((size_t)64 << 20)
+
+/* Gets every event in the order of the ring. Must not keep `event`. */
+typedef void (*capture_event_fn)(void *ctx, const struct tlspcap_event *event);
+
+/*
+ * Loads the programs. On failure *why (never NULL then) is a sentence for the user that
+ * says what is missing and what to do; free() it. Returns 0 or negative errno:
+ * -EPERM no privilege, -EOPNOTSUPP the kernel lacks something.
+ */
+int capture_open(const struct capture_options *options, struct capture **capture, char **why);
+
+/* Attaches the hooks that belong to no library (sockets, process life). */
+int capture_attach_system(struct capture *capture);
+
+/*
+ * Attaches the probes of one library family in one real file. `fd` stays the caller's.
+ * Returns the library's index (0 …), or negative errno: -ENOSPC too many libraries.
+ */
+int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located);
+
+/* For target_scan(): reads the kernel's real inode of an open file. ctx is the capture. */
+int capture_identify(void *capture, int fd, struct target_identity *identity);
+
+/* Adds a process to the pid set while running (-- COMMAND). */
+int capture_add_pid(struct capture *capture, pid_t pid);
+
+/*
+ * Waits at most timeout_ms for events and delivers what is there. Returns the number of
+ * events, or negative errno (-EINTR: a signal came).
+ */
+int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, void *ctx);
+
+/* Sums the kernel's drop counters; index: enum tlspcap_loss. */
+int capture_loss(const struct capture *capture, uint64_t count[TLSPCAP_LOSS_MAX]);
+
+/* Detaches all; events that are in the ring can still be polled. */
+void capture_stop(struct capture *capture);
+
+void capture_close(struct capture *capture);
+
+#endif
