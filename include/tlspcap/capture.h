@@ -19,7 +19,7 @@ struct capture_options {
 	struct target_scope scope; /* filtered in the kernel */
 	bool follow;		   /* the children of scope.pid belong to it */
 	size_t ring_bytes;	   /* a power of two multiple of the page size; 0: default */
-	int verbosity;		   /* 0 quiet, 1 warnings, 2 and more: libbpf's words too */
+	int verbosity;		   /* 2: libbpf's warnings, 3: all its words; on stderr */
 };
 
 #define CAPTURE_RING_DEFAULT ((size_t)64 << 20)

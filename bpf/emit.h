@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Events into the ring buffer.
+ *
+ * A wake-up costs several microseconds of the target's time, so that most events send none.
+ * User space says how it waits: asleep until anything comes (CONSUMER_ASLEEP), or looking at
+ * the ring every few milliseconds (CONSUMER_POLLING), when only a ring that fills up wakes it.
+ */
+#ifndef TLSPCAP_BPF_EMIT_H
+#define TLSPCAP_BPF_EMIT_H
+
+#include "filter.h"
+
+#define CONSUMER_BUSY	 0
+#define CONSUMER_POLLING 1
+#define CONSUMER_ASLEEP	 2
+
+static __always_inline __u64 emit_flags(void)
+{
+	__u32 state = consumer_state;
+
+	if (state == CONSUMER_BUSY)
+		return BPF_RB_NO_WAKEUP;
+	if (state == CONSUMER_POLLING && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < wake_bytes)
+		return BPF_RB_NO_WAKEUP;
+	consumer_state = CONSUMER_BUSY;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/* Unique while the machine is up: no two on one CPU come in the same nanosecond. */
+static __always_inline __u64 new_id(void)
+{
+	return (bpf_ktime_get_ns() << 8) | (bpf_get_smp_processor_id() & 0xff);
+}
+
+static __always_inline void fill_event(struct tlspcap_event *event, __u32 size, __u16 type,
+				       __u32 mntns)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+
+	event->size = size;
+	event->type = type;
+	event->reserved = 0;
+	event->time_ns = bpf_ktime_get_ns();
+	event->tls_id = 0;
+	event->sock_id = 0;
+	event->pid = thread >> 32;
+	event->tid = (__u32)thread;
+	event->mntns = mntns;
+	event->reserved2 = 0;
+	event->reserved3 = 0;
+}
+
+static __always_inline void *reserve_event(__u32 size)
+{
+	void *event = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (!event)
+		count_loss(TLSPCAP_LOSS_RING_FULL);
+	return event;
+}
+
+/* An event without more than the header. Returns whether it went out. */
+static __always_inline bool emit_bare(__u16 type, __u64 tls_id, __u64 sock_id, __u32 mntns)
+{
+	struct tlspcap_event *event = reserve_event(sizeof(*event));
+
+	if (!event)
+		return false;
+	fill_event(event, sizeof(*event), type, mntns);
+	event->tls_id = tls_id;
+	event->sock_id = sock_id;
+	bpf_ringbuf_submit(event, emit_flags());
+	return true;
+}
+
+static __always_inline void emit_gap(__u64 tls_id, __u64 sock_id, __u32 mntns, __u32 direction,
+				     __u64 offset, __u64 length, __u32 reason)
+{
+	struct tlspcap_gap *gap;
+
+	count_loss(reason);
+	gap = reserve_event(sizeof(*gap));
+	if (!gap)
+		return;
+	fill_event(&gap->event, sizeof(*gap), TLSPCAP_EVENT_GAP, mntns);
+	gap->event.tls_id = tls_id;
+	gap->event.sock_id = sock_id;
+	gap->offset = offset;
+	gap->length = length;
+	gap->direction = direction;
+	gap->reason = reason;
+	__builtin_memset(gap->reserved, 0, sizeof(gap->reserved));
+	bpf_ringbuf_submit(gap, emit_flags());
+}
+
+/*
+ * One chunk of plaintext in a record of the given size class. The ring reserves constant
+ * sizes only, and reading the target's memory straight into the record saves a copy and
+ * the scratch memory that a preempted program would share with another. Returns false when
+ * the target's memory could not be read.
+ */
+static __always_inline bool emit_chunk(const struct scope_copy *copy, __u32 mntns, __u32 length,
+				       const __u32 class)
+{
+	struct tlspcap_data *data;
+	const __u32 room = class - sizeof(*data);
+
+	data = reserve_event(class);
+	if (!data)
+		return true; /* counted; the next event's offset tells how much */
+	if (length > room)
+		length = room; /* never: for the verifier */
+	if (bpf_probe_read_user(data->bytes, length, (const void *)copy->source)) {
+		bpf_ringbuf_discard(data, BPF_RB_NO_WAKEUP);
+		return false;
+	}
+	fill_event(&data->event, sizeof(*data) + length, TLSPCAP_EVENT_DATA, mntns);
+	data->event.time_ns = copy->time_ns;
+	data->event.tls_id = copy->tls_id;
+	data->event.sock_id = copy->sock_id;
+	data->offset = copy->offset;
+	data->length = length;
+	data->direction = copy->direction;
+	data->flags = copy->flags;
+	data->reserved[0] = 0;
+	data->reserved[1] = 0;
+	bpf_ringbuf_submit(data, emit_flags());
+	return true;
+}
+
+#define DATA_CLASS_SMALL  256
+#define DATA_CLASS_MEDIUM 1024
+#define DATA_CLASS_LARGE  4096
+#define DATA_CLASS_FULL	  (sizeof(struct tlspcap_data) + TLSPCAP_CHUNK)
+
+/*
+ * Takes one chunk off the thread's copy. A global function, so that the verifier looks at it
+ * once and not once for each turn of the loop. Returns the bytes that are left, at most
+ * INT_MAX of them; 0 done.
+ */
+__noinline int emit_step(__u64 thread)
+{
+	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
+	struct scope_copy *copy;
+	__u32 length, mntns;
+	bool read;
+
+	if (!scope)
+		return 0;
+	copy = &scope->copy;
+	if (!copy->left)
+		return 0;
+	mntns = scope->mntns;
+	length = copy->left > TLSPCAP_CHUNK ? TLSPCAP_CHUNK : copy->left;
+	if (length <= DATA_CLASS_SMALL - sizeof(struct tlspcap_data))
+		read = emit_chunk(copy, mntns, length, DATA_CLASS_SMALL);
+	else if (length <= DATA_CLASS_MEDIUM - sizeof(struct tlspcap_data))
+		read = emit_chunk(copy, mntns, length, DATA_CLASS_MEDIUM);
+	else if (length <= DATA_CLASS_LARGE - sizeof(struct tlspcap_data))
+		read = emit_chunk(copy, mntns, length, DATA_CLASS_LARGE);
+	else
+		read = emit_chunk(copy, mntns, length, DATA_CLASS_FULL);
+	if (!read)
+		emit_gap(copy->tls_id, copy->sock_id, mntns, copy->direction, copy->offset, length,
+			 TLSPCAP_LOSS_FAULT);
+	copy->source += length;
+	copy->offset += length;
+	copy->left -= length;
+	return copy->left > 0;
+}
+
+/* 64 MiB in one call; what is beyond becomes a gap event. */
+#define EMIT_STEPS 4096
+
+static __always_inline void emit_buffer(struct scope *scope, __u64 thread)
+{
+	struct scope_copy *copy = &scope->copy;
+	int i;
+
+	for (i = 0; i < EMIT_STEPS; i++) {
+		if (!emit_step(thread))
+			return;
+	}
+	if (copy->left)
+		emit_gap(copy->tls_id, copy->sock_id, scope->mntns, copy->direction, copy->offset,
+			 copy->left, TLSPCAP_LOSS_CALL_SIZE);
+}
+
+#endif

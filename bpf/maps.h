@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * All maps. State of a thread lives in a hash keyed by the thread, never in per-CPU scratch
+ * or task storage: programs are preempted by other programs on kernels of today, and both
+ * lose data then. Every map is bounded; what does not fit is counted.
+ */
+#ifndef TLSPCAP_BPF_MAPS_H
+#define TLSPCAP_BPF_MAPS_H
+
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <tlspcap/event.h>
+
+#define SCOPE_DEPTH 4 /* TLS inside TLS (an HTTPS proxy) is two */
+
+/* One library call that a thread is in. */
+struct scope_frame {
+	__u64 tls;     /* address of the TLS object */
+	__u64 sp;      /* stack pointer at the function's entry */
+	__u64 buffer;  /* second argument */
+	__u64 result;  /* where the call stores its count, or third argument */
+	__u32 library; /* index */
+	__u32 function;
+};
+
+/* What is left to copy of one call's buffer. */
+struct scope_copy {
+	__u64 source;
+	__u64 left;
+	__u64 offset;
+	__u64 time_ns;
+	__u64 tls_id;
+	__u64 sock_id;
+	__u32 direction;
+	__u32 flags;
+};
+
+struct scope {
+	__u32 depth;
+	__u32 mntns;
+	struct scope_frame frame[SCOPE_DEPTH];
+	struct scope_copy copy;
+};
+
+/* A TLS object's address can be used again after a fork or an exec: the process says which. */
+struct object_key {
+	__u64 tls;
+	__u64 start_time;
+	__u32 pid;
+	__u32 exec_id;
+};
+
+struct object {
+	__u64 id;
+	__u64 sock;    /* address of the socket that was seen last */
+	__u64 sock_id; /* what user space was told; 0: nothing yet */
+	__u64 offset[2];
+	__u32 announced;
+	__u32 library;
+};
+
+struct socket_info {
+	__u64 id;
+	__u64 syn_ns;
+	__u64 established_ns;
+	__u32 role;
+	__u32 bound; /* a TLS object uses it: its state changes are events */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 << 20); /* set by user space */
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct scope);
+} scopes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct object_key);
+	__type(value, struct object);
+} objects SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64); /* struct sock * */
+	__type(value, struct socket_info);
+} sockets SEC(".maps");
+
+/* Processes that have had TLS objects: their exit is an event. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, __u8);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u8);
+} scope_mntns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u8);
+} scope_pid SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u8);
+} scope_uid SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TLSPCAP_LIBRARIES_MAX);
+	__type(key, __u32);
+	__type(value, struct tlspcap_layout);
+} layouts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TLSPCAP_LOSS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+/* Set before loading: the verifier removes the checks that are not asked for. */
+const volatile bool only_mntns = false;
+const volatile bool only_pid = false;
+const volatile bool only_uid = false;
+const volatile bool follow = false;
+const volatile __u64 wake_bytes = 8 << 20;
+
+/* How user space waits, see emit.h. It shares this memory with the programs. */
+__u32 consumer_state = 0;
+
+static __always_inline void count_loss(__u32 reason)
+{
+	__u64 *count = bpf_map_lookup_elem(&losses, &reason);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+#endif

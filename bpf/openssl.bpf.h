@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * OpenSSL's libssl, and those that share its interface.
+ *
+ * Plaintext is copied when a call returns: how many bytes were accepted is known then, and
+ * their pages are in memory.
+ */
+#ifndef TLSPCAP_BPF_OPENSSL_BPF_H
+#define TLSPCAP_BPF_OPENSSL_BPF_H
+
+#include "object.h"
+#include "openssl.h"
+
+#define OPENSSL_CTRL_SET_HOST_NAME	 55 /* SSL_CTRL_SET_TLSEXT_HOSTNAME */
+#define OPENSSL_READ_EARLY_DATA_SUCCESS	 1
+#define OPENSSL_READ_EARLY_DATA_FINISHED 2
+
+static __always_inline bool openssl_is_question(__u32 function)
+{
+	return function == OPENSSL_ALPN_SELECTED || function == OPENSSL_SERVER_NAME;
+}
+
+/* ssl_log_secret(object, label, secret, length): called whether or not a key log is asked for. */
+static __always_inline void openssl_secret(struct pt_regs *ctx, __u32 library, __u32 mntns)
+{
+	__u64 tls = PT_REGS_PARM1(ctx);
+	__u32 length = PT_REGS_PARM4(ctx);
+	struct tlspcap_layout *layout = layout_of(library);
+	struct tlspcap_secret *event;
+	struct object *object;
+
+	if (!length || length > TLSPCAP_SECRET_LEN || !layout)
+		return;
+	object = object_get(tls, library, mntns);
+	event = reserve_event(sizeof(*event));
+	if (!event)
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_SECRET, mntns);
+	if (object) {
+		event->event.tls_id = object->id;
+		event->event.sock_id = object->sock_id;
+	}
+	event->secret_length = length;
+	if (path_read(&layout->client_random, tls, event->client_random, TLSPCAP_RANDOM_LEN)) {
+		count_loss(TLSPCAP_LOSS_NO_RANDOM);
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	if (bpf_probe_read_user_str(event->label, sizeof(event->label),
+				    (const void *)PT_REGS_PARM2(ctx)) <= 0 ||
+	    bpf_probe_read_user(event->secret, length, (const void *)PT_REGS_PARM3(ctx))) {
+		count_loss(TLSPCAP_LOSS_FAULT);
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	bpf_ringbuf_submit(event, emit_flags());
+}
+
+static __always_inline void openssl_info(struct object *object, __u32 mntns, __u16 kind, __u64 text,
+					 __u32 length)
+{
+	struct tlspcap_info *event;
+	long n;
+
+	if (!text || !length)
+		return;
+	event = reserve_event(sizeof(*event));
+	if (!event)
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_INFO, mntns);
+	event->event.tls_id = object->id;
+	event->event.sock_id = object->sock_id;
+	event->kind = kind;
+	if (length >= TLSPCAP_INFO_LEN)
+		length = TLSPCAP_INFO_LEN - 1;
+	/* ALPN is counted bytes, a host name is a string: both end at a NUL here. */
+	n = bpf_probe_read_user_str(event->text, (length + 1) & 0x1ff, (const void *)text);
+	if (n <= 1) {
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	event->length = n - 1;
+	bpf_ringbuf_submit(event, emit_flags());
+}
+
+static __always_inline void openssl_control(struct pt_regs *ctx, __u32 library, __u32 mntns)
+{
+	struct object *object;
+
+	if ((int)PT_REGS_PARM2(ctx) != OPENSSL_CTRL_SET_HOST_NAME)
+		return;
+	object = object_get(PT_REGS_PARM1(ctx), library, mntns);
+	if (object)
+		openssl_info(object, mntns, TLSPCAP_INFO_SERVER_NAME, PT_REGS_PARM4(ctx),
+			     TLSPCAP_INFO_LEN - 1);
+}
+
+static __always_inline void openssl_call(struct pt_regs *ctx, __u32 library, __u32 function,
+					 __u32 mntns)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 third = PT_REGS_PARM3(ctx), fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+	struct scope_frame frame = {
+		.tls = PT_REGS_PARM1(ctx),
+		.sp = PT_REGS_SP(ctx),
+		.buffer = PT_REGS_PARM2(ctx),
+		.library = library,
+		.function = function,
+	};
+	struct scope *scope;
+
+	if (!frame.tls)
+		return;
+	/* Kept apart: the verifier refuses a load from a chosen offset of the context. */
+	barrier_var(third);
+	barrier_var(fourth);
+	barrier_var(fifth);
+	frame.result = fourth;
+	if (function == OPENSSL_WRITE_EX2)
+		frame.result = fifth;
+	else if (function == OPENSSL_ALPN_SELECTED)
+		frame.result = third;
+	scope = bpf_map_lookup_elem(&scopes, &thread);
+	if (scope && !openssl_is_question(function)) {
+		switch (scope_relation(scope, frame.tls, frame.sp, function)) {
+		case SCOPE_OUTER:
+			return;
+		case SCOPE_STALE:
+			count_loss(TLSPCAP_LOSS_MISSED);
+			scope->depth--;
+			break;
+		default:
+			break;
+		}
+	}
+	if (!openssl_is_question(function) && !object_get(frame.tls, library, mntns))
+		return;
+	scope_enter(&frame, mntns);
+}
+
+SEC("uprobe")
+int openssl_enter(struct pt_regs *ctx)
+{
+	__u64 cookie;
+	__u32 mntns, function, library;
+
+	if (!filter_task(&mntns))
+		return 0;
+	cookie = bpf_get_attach_cookie(ctx);
+	function = TLSPCAP_COOKIE_FUNCTION(cookie);
+	library = TLSPCAP_COOKIE_LIBRARY(cookie);
+	if (function == OPENSSL_LOG_SECRET)
+		openssl_secret(ctx, library, mntns);
+	else if (function == OPENSSL_CTRL)
+		openssl_control(ctx, library, mntns);
+	else if (function == OPENSSL_FREE)
+		object_close(PT_REGS_PARM1(ctx), mntns);
+	else
+		openssl_call(ctx, library, function, mntns);
+	return 0;
+}
+
+/* Bytes that the call moved; 0: none, or it failed. */
+static __always_inline __u64 openssl_moved(const struct scope_frame *frame, __s64 result)
+{
+	__u64 count = 0;
+
+	switch (frame->function) {
+	case OPENSSL_READ:
+	case OPENSSL_WRITE:
+		return (int)result > 0 ? (int)result : 0;
+	case OPENSSL_SENDFILE:
+		return result > 0 ? result : 0;
+	case OPENSSL_READ_EARLY:
+		if ((int)result != OPENSSL_READ_EARLY_DATA_SUCCESS &&
+		    (int)result != OPENSSL_READ_EARLY_DATA_FINISHED)
+			return 0;
+		break;
+	case OPENSSL_READ_EX:
+	case OPENSSL_WRITE_EX:
+	case OPENSSL_WRITE_EX2:
+	case OPENSSL_WRITE_EARLY:
+		if ((int)result != 1)
+			return 0;
+		break;
+	default:
+		return 0;
+	}
+	if (bpf_probe_read_user(&count, sizeof(count), (const void *)frame->result)) {
+		count_loss(TLSPCAP_LOSS_FAULT);
+		return 0;
+	}
+	return count;
+}
+
+static __always_inline void openssl_answer(const struct scope_frame *frame, __u64 result,
+					   __u32 mntns)
+{
+	struct object *object = object_find(frame->tls);
+	__u64 text = 0;
+	__u32 length = 0;
+
+	if (!object)
+		return;
+	if (frame->function == OPENSSL_SERVER_NAME) {
+		openssl_info(object, mntns, TLSPCAP_INFO_SERVER_NAME, result, TLSPCAP_INFO_LEN - 1);
+		return;
+	}
+	if (bpf_probe_read_user(&text, sizeof(text), (const void *)frame->buffer) ||
+	    bpf_probe_read_user(&length, sizeof(length), (const void *)frame->result))
+		return;
+	openssl_info(object, mntns, TLSPCAP_INFO_ALPN, text, length);
+}
+
+static __always_inline bool openssl_is_read(__u32 function)
+{
+	return function == OPENSSL_READ || function == OPENSSL_READ_EX ||
+	       function == OPENSSL_READ_EARLY;
+}
+
+static __always_inline bool openssl_is_early(__u32 function)
+{
+	return function == OPENSSL_READ_EARLY || function == OPENSSL_WRITE_EARLY;
+}
+
+SEC("uretprobe")
+int openssl_leave(struct pt_regs *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
+	struct scope_frame frame;
+	struct scope_copy *copy;
+	struct object *object;
+	__u32 function, direction;
+	__u64 moved, offset;
+
+	if (!scope || !scope->depth)
+		return 0; /* out of scope, or the call began before us */
+	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));
+	if (!scope_leave(scope, PT_REGS_SP(ctx), function, &frame))
+		return 0; /* a call inside another one on the same object */
+	if (openssl_is_question(function)) {
+		openssl_answer(&frame, PT_REGS_RC(ctx), scope->mntns);
+		return 0;
+	}
+	moved = openssl_moved(&frame, PT_REGS_RC(ctx));
+	if (!moved)
+		return 0;
+	object = object_get(frame.tls, frame.library, scope->mntns);
+	if (!object)
+		return 0;
+	direction = openssl_is_read(function) ? TLSPCAP_RECEIVED : TLSPCAP_SENT;
+	offset = object->offset[direction];
+	object->offset[direction] = offset + moved;
+	if (function == OPENSSL_SENDFILE) {
+		emit_gap(object->id, object->sock_id, scope->mntns, direction, offset, moved,
+			 TLSPCAP_LOSS_BYPASS);
+		return 0;
+	}
+	copy = &scope->copy;
+	copy->source = frame.buffer;
+	copy->left = moved;
+	copy->offset = offset;
+	copy->time_ns = bpf_ktime_get_ns();
+	copy->tls_id = object->id;
+	copy->sock_id = object->sock_id;
+	copy->direction = direction;
+	copy->flags = openssl_is_early(function) ? TLSPCAP_DATA_EARLY : 0;
+	emit_buffer(scope, thread);
+	return 0;
+}
+
+#endif

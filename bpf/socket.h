@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Which socket a TLS object uses, and that socket's life.
+ *
+ * The socket is the one that the thread sends or receives on while it is inside a library
+ * call: no file descriptor is taken from the library's structures. Classic tracepoints, not
+ * BTF ones: kernels that preempt programs drop events of the latter.
+ */
+#ifndef TLSPCAP_BPF_SOCKET_H
+#define TLSPCAP_BPF_SOCKET_H
+
+#include "object.h"
+
+#define AF_INET		2
+#define AF_INET6	10
+#define IPPROTO_TCP	6
+
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT	2
+#define TCP_SYN_RECV	3
+#define TCP_CLOSE	7
+
+static __always_inline void socket_fill_addresses(struct tlspcap_socket *event,
+						  const struct sock *sk)
+{
+	__be16 port;
+
+	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	event->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	event->protocol = BPF_CORE_READ(sk, sk_protocol);
+	event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	event->local_port = 0;
+	event->remote_port = 0;
+	__builtin_memset(event->local, 0, sizeof(event->local));
+	__builtin_memset(event->remote, 0, sizeof(event->remote));
+	if (event->family != AF_INET && event->family != AF_INET6)
+		return;
+	/* skc_num is cleared when a socket is closed; the inet_sport is not. */
+	port = BPF_CORE_READ((const struct inet_sock *)sk, inet_sport);
+	event->local_port = bpf_ntohs(port);
+	port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	event->remote_port = bpf_ntohs(port);
+	if (event->family == AF_INET) {
+		bpf_core_read(event->local, 4, &sk->__sk_common.skc_rcv_saddr);
+		bpf_core_read(event->remote, 4, &sk->__sk_common.skc_daddr);
+		return;
+	}
+	bpf_core_read(event->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+	bpf_core_read(event->remote, 16, &sk->__sk_common.skc_v6_daddr);
+}
+
+static __always_inline __u8 tls_role(__u64 tls, __u32 library)
+{
+	struct tlspcap_layout *layout = layout_of(library);
+	__u32 flag;
+
+	if (!layout || path_read(&layout->server_flag, tls, &flag, sizeof(flag)))
+		return TLSPCAP_ROLE_UNKNOWN;
+	return flag ? TLSPCAP_ROLE_SERVER : TLSPCAP_ROLE_CLIENT;
+}
+
+static __always_inline struct socket_info *socket_get(__u64 sk)
+{
+	struct socket_info fresh = {};
+	struct socket_info *info = bpf_map_lookup_elem(&sockets, &sk);
+
+	if (info)
+		return info;
+	fresh.id = new_id();
+	bpf_map_update_elem(&sockets, &sk, &fresh, BPF_NOEXIST);
+	info = bpf_map_lookup_elem(&sockets, &sk);
+	if (!info)
+		count_loss(TLSPCAP_LOSS_SOCKET_FULL);
+	return info;
+}
+
+/* The current thread moves bytes on `sk`. */
+static __always_inline int socket_used(const struct sock *sk)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
+	struct tlspcap_socket *event;
+	struct socket_info *info;
+	struct scope_frame *top;
+	struct object *object;
+
+	if (!scope || !scope->depth || scope->depth > SCOPE_DEPTH)
+		return 0;
+	top = &scope->frame[(scope->depth - 1) & (SCOPE_DEPTH - 1)];
+	object = object_find(top->tls);
+	if (!object)
+		return 0;
+	info = socket_get((__u64)sk);
+	if (!info || info->id == object->sock_id)
+		return 0;
+
+	event = reserve_event(sizeof(*event));
+	if (!event)
+		return 0; /* tried again when the socket is used again */
+	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_SOCKET, scope->mntns);
+	event->event.tls_id = object->id;
+	event->event.sock_id = info->id;
+	event->syn_ns = info->syn_ns;
+	event->established_ns = info->established_ns;
+	event->role = info->role;
+	event->tls_role = tls_role(top->tls, top->library);
+	event->reserved = 0;
+	socket_fill_addresses(event, sk);
+	info->bound = 1;
+	object->sock_id = info->id;
+	bpf_ringbuf_submit(event, emit_flags());
+	return 0;
+}
+
+SEC("tracepoint/sock/sock_send_length")
+int socket_send(struct trace_event_raw_sock_msg_length *ctx)
+{
+	return socket_used(ctx->sk);
+}
+
+SEC("tracepoint/sock/sock_recv_length")
+int socket_receive(struct trace_event_raw_sock_msg_length *ctx)
+{
+	return socket_used(ctx->sk);
+}
+
+static __always_inline void socket_emit_state(const struct socket_info *info, int old_state,
+					      int new_state)
+{
+	struct tlspcap_state *event = reserve_event(sizeof(*event));
+
+	if (!event)
+		return;
+	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_STATE, 0);
+	/* Whose context this is says nothing: the peer's packet may have made the change. */
+	event->event.pid = 0;
+	event->event.tid = 0;
+	event->event.sock_id = info->id;
+	event->old_state = old_state;
+	event->new_state = new_state;
+	__builtin_memset(event->reserved, 0, sizeof(event->reserved));
+	bpf_ringbuf_submit(event, emit_flags());
+}
+
+/*
+ * A passive open is seen in the context of whoever received the packet, so that these are
+ * noted for the whole machine: who will accept the socket cannot be known yet.
+ */
+static __always_inline void socket_note(__u64 sk, int old_state, int new_state)
+{
+	struct socket_info fresh = {};
+	__u32 mntns;
+
+	if (new_state == TCP_SYN_SENT) {
+		if (!filter_task(&mntns))
+			return;
+		fresh.syn_ns = bpf_ktime_get_ns();
+		fresh.role = TLSPCAP_ROLE_CLIENT;
+	} else if (new_state == TCP_ESTABLISHED && old_state == TCP_SYN_RECV) {
+		fresh.established_ns = bpf_ktime_get_ns();
+		fresh.role = TLSPCAP_ROLE_SERVER;
+	} else {
+		return;
+	}
+	fresh.id = new_id();
+	bpf_map_update_elem(&sockets, &sk, &fresh, BPF_ANY);
+}
+
+SEC("tracepoint/sock/inet_sock_set_state")
+int socket_state(struct trace_event_raw_inet_sock_set_state *ctx)
+{
+	int old_state = ctx->oldstate, new_state = ctx->newstate;
+	__u64 sk = (__u64)ctx->skaddr;
+	struct socket_info *info;
+
+	if (ctx->protocol != IPPROTO_TCP)
+		return 0;
+	info = bpf_map_lookup_elem(&sockets, &sk);
+	if (!info || new_state == TCP_SYN_SENT) {
+		socket_note(sk, old_state, new_state);
+		return 0;
+	}
+	if (new_state == TCP_ESTABLISHED && !info->established_ns)
+		info->established_ns = bpf_ktime_get_ns();
+	if (info->bound)
+		socket_emit_state(info, old_state, new_state);
+	if (new_state == TCP_CLOSE)
+		bpf_map_delete_elem(&sockets, &sk);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The one BPF object. Each TLS library family is one line here: bpf/<family>.bpf.h with the
+ * programs <family>_enter and <family>_leave.
+ */
+#include "kernel.h"
+#include <bpf/bpf_endian.h>
+#include "maps.h"
+#include "filter.h"
+#include "emit.h"
+#include "object.h"
+#include "socket.h"
+#include "process.h"
+
+#include "openssl.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

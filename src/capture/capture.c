@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+#include "capture_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tlspcap.skel.h"
+
+/* After this long without an event, user space sleeps until one comes. */
+#define IDLE_NS	   (1000ull * 1000 * 1000)
+#define POLLING_MS 5
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static int print_all(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	return vfprintf(stderr, format, arguments);
+}
+
+static int print_warnings(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
+}
+
+static int fail(char **why, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int fail(char **why, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(why, format, arguments) < 0)
+		*why = strdup("out of memory");
+	va_end(arguments);
+	return error;
+}
+
+static int check_system(char **why)
+{
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return fail(why, -EOPNOTSUPP,
+			    "this kernel has no BTF (/sys/kernel/btf/vmlinux); boot one that was "
+			    "built with CONFIG_DEBUG_INFO_BTF=y, as the kernels of Debian 11, "
+			    "Ubuntu 20.10, Fedora 31 and RHEL 8.2 and newer are");
+	return 0;
+}
+
+static void set_scope(struct tlspcap_bpf *skeleton, const struct capture_options *options)
+{
+	skeleton->rodata->only_mntns = options->scope.n_mntns > 0;
+	skeleton->rodata->only_pid = options->scope.n_pid > 0 || options->follow;
+	skeleton->rodata->only_uid = options->scope.n_uid > 0;
+	skeleton->rodata->follow = options->follow;
+}
+
+static int add_key(struct bpf_map *map, uint32_t key)
+{
+	uint8_t one = 1;
+
+	return bpf_map__update_elem(map, &key, sizeof(key), &one, sizeof(one), BPF_ANY);
+}
+
+static int fill_scope(struct tlspcap_bpf *skeleton, const struct target_scope *scope)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < scope->n_mntns && !error; i++)
+		error = add_key(skeleton->maps.scope_mntns, scope->mntns[i]);
+	for (size_t i = 0; i < scope->n_pid && !error; i++)
+		error = add_key(skeleton->maps.scope_pid, (uint32_t)scope->pid[i]);
+	for (size_t i = 0; i < scope->n_uid && !error; i++)
+		error = add_key(skeleton->maps.scope_uid, scope->uid[i]);
+	return error;
+}
+
+static int deliver(void *ctx, void *data, size_t size)
+{
+	struct capture *capture = ctx;
+	const struct tlspcap_event *event = data;
+
+	/* Records come in size classes: event->size is what counts. */
+	if (size < sizeof(*event) || event->size > size)
+		return 0;
+	capture->fn(capture->fn_ctx, event);
+	return 0;
+}
+
+static void attach_identity(struct capture *capture)
+{
+	union bpf_iter_link_info info = {};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
+		    .link_info_len = sizeof(info));
+
+	info.task.tid = (uint32_t)getpid();
+	capture->identity_link =
+		bpf_program__attach_iter(capture->skeleton->progs.mapping_identity, &options);
+}
+
+/* The attach type has to be known when a program is loaded: try one with it. */
+static bool kernel_has_multi(void)
+{
+	struct bpf_insn instructions[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options,
+		    .expected_attach_type = (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "tlspcap_probe", "GPL", instructions, 2,
+			       &options);
+	bool has;
+
+	if (fd < 0)
+		return false;
+	has = attach_has_multi(fd);
+	close(fd);
+	return has;
+}
+
+static void use_multi(struct bpf_object *object)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program (program, object) {
+		if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+			bpf_program__set_expected_attach_type(
+				program, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+	}
+}
+
+static int explain_load(int error, char **why)
+{
+	if (error == -EPERM || error == -EACCES)
+		return fail(why, -EPERM,
+			    "the kernel does not let this process load its probes; run as root "
+			    "(sudo), or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
+	if (error == -ENOMEM)
+		return fail(why, error,
+			    "no memory for the probes' tables; a smaller ring buffer may help "
+			    "(-B 8M)");
+	return fail(why, error,
+		    "the kernel refused the probes (%s); run with -v -v for its own words, and "
+		    "please report them with `uname -r`",
+		    strerror(-error));
+}
+
+static int load(struct capture *capture, const struct capture_options *options, char **why)
+{
+	size_t ring_bytes = options->ring_bytes ? options->ring_bytes : CAPTURE_RING_DEFAULT;
+	struct tlspcap_bpf *skeleton = tlspcap_bpf__open();
+	int error;
+
+	capture->skeleton = skeleton;
+	if (!skeleton)
+		return explain_load(-errno, why);
+	set_scope(skeleton, options);
+	skeleton->rodata->wake_bytes = ring_bytes / 8;
+	error = bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)ring_bytes);
+	if (error)
+		return explain_load(error, why);
+	capture->has_multi = kernel_has_multi();
+	if (capture->has_multi)
+		use_multi(skeleton->obj);
+	error = tlspcap_bpf__load(skeleton);
+	if (error)
+		return explain_load(error, why);
+	error = fill_scope(skeleton, &options->scope);
+	if (error)
+		return fail(why, error, "too many --mntns, --pid or --uid values (%s)",
+			    strerror(-error));
+	capture->ring =
+		ring_buffer__new(bpf_map__fd(skeleton->maps.events), deliver, capture, NULL);
+	if (!capture->ring)
+		return fail(why, -errno, "the ring buffer cannot be mapped (%s)", strerror(errno));
+	return 0;
+}
+
+int capture_open(const struct capture_options *options, struct capture **out, char **why)
+{
+	struct capture *capture;
+	int error;
+
+	*out = NULL;
+	*why = NULL;
+	error = check_system(why);
+	if (error)
+		return error;
+	capture = calloc(1, sizeof(*capture));
+	if (!capture)
+		return fail(why, -ENOMEM, "out of memory");
+	libbpf_set_print(options->verbosity > 2	  ? print_all
+			 : options->verbosity > 1 ? print_warnings
+						  : NULL);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	error = load(capture, options, why);
+	if (error) {
+		capture_close(capture);
+		return error;
+	}
+	attach_identity(capture);
+	*out = capture;
+	return 0;
+}
+
+int capture_attach_system(struct capture *capture)
+{
+	struct tlspcap_bpf *skeleton = capture->skeleton;
+	struct bpf_program *const programs[] = {
+		skeleton->progs.socket_state,	skeleton->progs.socket_send,
+		skeleton->progs.socket_receive, skeleton->progs.process_exit,
+		skeleton->progs.process_fork,
+	};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		struct bpf_link *link = bpf_program__attach(programs[i]);
+		int error;
+
+		if (!link)
+			return -errno;
+		error = attach_keep(capture, link);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static struct bpf_program *family_program(const struct capture *capture, const char *family,
+					  const char *when)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_%s", family, when);
+	return bpf_object__find_program_by_name(capture->skeleton->obj, name);
+}
+
+int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located)
+{
+	struct bpf_program *enter = family_program(capture, located->family, "enter");
+	struct bpf_program *leave = family_program(capture, located->family, "leave");
+	uint32_t library = capture->n_libraries;
+	int error;
+
+	if (!enter || !leave)
+		return -EOPNOTSUPP;
+	if (library >= TLSPCAP_LIBRARIES_MAX)
+		return -ENOSPC;
+	error = bpf_map__update_elem(capture->skeleton->maps.layouts, &library, sizeof(library),
+				     &located->layout, sizeof(located->layout), BPF_ANY);
+	if (error)
+		return error;
+	error = attach_library(capture, enter, leave, fd, located, library);
+	if (error)
+		return error;
+	capture->n_libraries++;
+	return (int)library;
+}
+
+int capture_add_pid(struct capture *capture, pid_t pid)
+{
+	return add_key(capture->skeleton->maps.scope_pid, (uint32_t)pid);
+}
+
+static void set_consumer(struct capture *capture, enum consumer_state state)
+{
+	__atomic_store_n(&capture->skeleton->bss->consumer_state, (uint32_t)state,
+			 __ATOMIC_SEQ_CST);
+}
+
+static int wait_for_events(struct capture *capture, int timeout_ms)
+{
+	bool idle = monotonic_ns() - capture->last_event_ns > IDLE_NS;
+	struct epoll_event event;
+	int n;
+
+	if (!idle && (timeout_ms < 0 || timeout_ms > POLLING_MS))
+		timeout_ms = POLLING_MS;
+	set_consumer(capture, idle ? CONSUMER_ASLEEP : CONSUMER_POLLING);
+	/* What came between the last look and that word woke nobody. */
+	n = ring_buffer__consume(capture->ring);
+	if (n)
+		goto out;
+	n = epoll_wait(ring_buffer__epoll_fd(capture->ring), &event, 1, timeout_ms);
+	n = n < 0 ? -errno : 0;
+out:
+	set_consumer(capture, CONSUMER_BUSY);
+	return n;
+}
+
+int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, void *ctx)
+{
+	int n, waited;
+
+	capture->fn = fn;
+	capture->fn_ctx = ctx;
+	n = ring_buffer__consume(capture->ring);
+	if (n == 0 && timeout_ms != 0 && !capture->stopped) {
+		waited = wait_for_events(capture, timeout_ms);
+		if (waited < 0)
+			return waited;
+		n = ring_buffer__consume(capture->ring);
+		if (n >= 0)
+			n += waited;
+	}
+	if (n > 0)
+		capture->last_event_ns = monotonic_ns();
+	return n;
+}
+
+/* Programs that the kernel skipped because they interrupted themselves. */
+static uint64_t recursion_misses(const struct capture *capture)
+{
+	struct bpf_program *program;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_program (program, capture->skeleton->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t length = sizeof(info);
+
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+int capture_loss(const struct capture *capture, uint64_t count[TLSPCAP_LOSS_MAX])
+{
+	int cpus = libbpf_num_possible_cpus();
+	int error = 0;
+	uint64_t *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < TLSPCAP_LOSS_MAX && !error; i++) {
+		count[i] = 0;
+		error = bpf_map__lookup_elem(capture->skeleton->maps.losses, &i, sizeof(i), values,
+					     (size_t)cpus * sizeof(*values), 0);
+		for (int cpu = 0; cpu < cpus && !error; cpu++)
+			count[i] += values[cpu];
+	}
+	free(values);
+	if (!error)
+		count[TLSPCAP_LOSS_RECURSION] += recursion_misses(capture);
+	return error;
+}
+
+void capture_stop(struct capture *capture)
+{
+	attach_release(capture);
+	capture->stopped = true;
+}
+
+void capture_close(struct capture *capture)
+{
+	if (!capture)
+		return;
+	attach_release(capture);
+	free(capture->links);
+	free(capture->link_fds);
+	bpf_link__destroy(capture->identity_link);
+	ring_buffer__free(capture->ring);
+	tlspcap_bpf__destroy(capture->skeleton);
+	free(capture);
+}
