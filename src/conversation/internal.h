@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the files of the conversation stage share.
+ *
+ *   tls_id ──▶ object ──▶ conversation ◀── sock_id
+ *
+ * An object is one SSL*; it waits without a conversation, and keeps its bytes, until its
+ * socket is known. Several objects (parent and child after a fork) may share a conversation.
+ */
+#ifndef TLSPCAP_CONVERSATION_INTERNAL_H
+#define TLSPCAP_CONVERSATION_INTERNAL_H
+
+#include <conversation/table.h>
+#include <tlspcap/conversation.h>
+
+/* More than the kernel has. */
+#define TCP_STATES 16
+
+struct pending {
+	struct pending *next;
+	uint64_t time_ns, length;
+	uint8_t direction;
+	bool is_gap;
+	uint8_t detail; /* data: flags; gap: reason */
+	uint8_t bytes[];
+};
+
+/* All objects of one process, for its EXIT. Lives as long as it has one. */
+struct process {
+	struct table_node by_pid;
+	struct list objects;
+	uint32_t pid;
+};
+
+struct object {
+	struct table_node by_id;
+	struct list recent;	     /* conversations.objects_recent */
+	struct list waiting;	     /* conversations.waiting, while it has pending bytes */
+	struct list of_process;	     /* process.objects */
+	struct list of_conversation; /* conversation.objects */
+	struct process *process;
+	struct conversation *conversation; /* NULL: not known yet, or it has ended */
+
+	uint64_t id, cgroup;
+	uint64_t next[2]; /* offset of the next byte; index: direction */
+	uint32_t uid, mntns, library;
+	char comm[TLSPCAP_COMM_LEN];
+	char *server_name, *alpn; /* NULL: unknown */
+
+	bool has_random, has_socket;
+	bool suppressed; /* its socket's conversation was the other end of one that we have */
+	uint8_t client_random[TLSPCAP_RANDOM_LEN];
+	struct tlspcap_socket socket; /* valid with has_socket */
+
+	struct pending *pending, **pending_last;
+	size_t pending_bytes;
+	uint64_t waiting_since;
+};
+
+/* A 4-tuple without direction. No padding: it is hashed and compared as bytes. */
+struct tuple {
+	uint32_t netns, family;
+	uint16_t port[2];
+	uint8_t address[2][16];
+};
+
+struct conversation {
+	struct conversation_info info;
+	void *user;
+
+	struct table_node by_socket, by_tuple, by_random;
+	bool in_sockets, in_tuples, in_randoms;
+	struct list recent;  /* conversations.recent */
+	struct list linger;  /* conversations.lingering, when one of TLS and TCP has ended */
+	struct list objects; /* object.of_conversation */
+
+	uint64_t sock_id; /* 0: none */
+	struct tuple tuple;
+	bool flipped; /* `local` is tuple.address[1] */
+
+	bool opened;
+	bool suppressed; /* the other end of one that we have */
+	bool datagram;
+	bool tcp_ended;
+	enum conversation_end end; /* what TCP's states said so far */
+	uint64_t last_ns;	   /* of the last event that belongs to it; not wall clock */
+	uint64_t linger_since;
+};
+
+struct secrets {
+	struct table table;
+	struct secret_entry *ring; /* the oldest is forgotten first */
+	size_t size, used, next;
+};
+
+struct conversations {
+	struct conversation_sink sink;
+	struct conversation_limits limits;
+	struct conversation_counts counts;
+
+	struct table objects, processes, sockets, tuples, randoms;
+	struct list objects_recent, recent; /* least recently active first */
+	struct list waiting, lingering;	    /* the first deadline first */
+	size_t n_objects, n_conversations;
+	size_t pending_bytes;
+
+	struct secrets secrets;
+	uint64_t now;	 /* never goes back */
+	uint64_t offset; /* wall clock minus event time */
+	uint64_t created;
+};
+
+/* object.c */
+struct object *object_get(struct conversations *all, const struct tlspcap_event *event);
+struct object *object_find(struct conversations *all, uint64_t id);
+void object_identify(struct object *object, const struct tlspcap_open *open);
+void object_set_text(struct object *object, char **field, const char *text);
+void object_set_socket(struct conversations *all, struct object *object,
+		       const struct tlspcap_socket *socket);
+void object_data(struct conversations *all, struct object *object, const struct tlspcap_data *data);
+void object_gap(struct conversations *all, struct object *object, uint8_t direction,
+		uint64_t time_ns, uint64_t length, uint8_t reason);
+/* Stops waiting: what is pending is given out, with an unknown address. */
+void object_stop_waiting(struct conversations *all, struct object *object);
+/* It is freed, or its process is gone. */
+void object_end(struct conversations *all, struct object *object, uint64_t time_ns);
+void object_discard(struct conversations *all, struct object *object);
+void process_end(struct conversations *all, uint32_t pid, uint64_t time_ns);
+
+/* conversation.c */
+uint64_t conversation_wall(const struct conversations *all, uint64_t time_ns);
+/* NULL without memory. */
+struct conversation *conversation_bind(struct conversations *all, struct object *object);
+struct conversation *conversation_unknown(struct conversations *all, struct object *object);
+/* Copies who the object belongs to. */
+void conversation_identify(struct conversation *conversation, const struct object *object);
+struct conversation *conversation_find(struct conversations *all, uint64_t sock_id);
+/* A later SOCKET event about the object's conversation. */
+void conversation_update(struct conversations *all, struct object *object);
+void conversation_detach(struct conversations *all, struct object *object, uint64_t time_ns);
+void conversation_give(struct conversations *all, struct conversation *conversation, bool is_gap,
+		       uint8_t direction, uint64_t time_ns, const uint8_t *bytes, uint64_t length,
+		       uint8_t detail);
+void conversation_state(struct conversations *all, struct conversation *conversation,
+			const struct tlspcap_state *state);
+void conversation_learn_random(struct conversations *all, struct conversation *conversation,
+			       const struct object *object);
+void conversation_end(struct conversations *all, struct conversation *conversation,
+		      enum conversation_end end);
+/* What is known of how it ended, when TLS or TCP has. */
+enum conversation_end conversation_how(const struct conversation *conversation);
+void conversation_expire(struct conversations *all);
+void conversation_discard(struct conversations *all, struct conversation *conversation);
+
+/* endpoint.c: addresses and roles */
+/* Fills info's socket part; leaves addresses_known false when they are not. */
+void endpoint_fill(const struct conversations *all, struct conversation *conversation,
+		   const struct tlspcap_socket *socket);
+/* Enters it among the live ones, or finds that it is the other end of one of them. */
+void endpoint_register(struct conversations *all, struct conversation *conversation);
+void endpoint_register_random(struct conversations *all, struct conversation *conversation);
+void endpoint_forget(struct conversations *all, struct conversation *conversation);
+
+/* secrets.c */
+bool secrets_init(struct secrets *secrets, size_t size);
+void secrets_free(struct secrets *secrets);
+/* True when it was not there yet. */
+bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* Which secrets were told already. Both ends of a connection have the same ones. */
+#include <conversation/internal.h>
+
+struct secret_key {
+	char label[TLSPCAP_LABEL_LEN];
+	uint8_t client_random[TLSPCAP_RANDOM_LEN];
+	uint8_t secret[TLSPCAP_SECRET_LEN];
+	uint64_t length;
+};
+
+struct secret_entry {
+	struct table_node node;
+	struct secret_key key;
+};
+
+bool secrets_init(struct secrets *secrets, size_t size)
+{
+	secrets->ring = calloc(size, sizeof(*secrets->ring));
+	secrets->size = size;
+	return secrets->ring && table_init(&secrets->table, size);
+}
+
+void secrets_free(struct secrets *secrets)
+{
+	table_free(&secrets->table);
+	free(secrets->ring);
+}
+
+bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
+{
+	struct secret_key key = {.length = secret->secret_length};
+	struct secret_entry *entry;
+	struct table_node *node;
+	uint64_t hash;
+
+	/* Bytes after the NUL and after the secret's end are not part of it. */
+	memcpy(key.label, secret->label, strnlen(secret->label, sizeof(key.label)));
+	memcpy(key.client_random, secret->client_random, sizeof(key.client_random));
+	memcpy(key.secret, secret->secret, secret->secret_length);
+
+	hash = table_hash_bytes(&secrets->table, &key, sizeof(key));
+	for (node = table_find(&secrets->table, hash); node; node = table_match(node->next, hash)) {
+		entry = container_of(node, struct secret_entry, node);
+		if (memcmp(&entry->key, &key, sizeof(key)) == 0)
+			return false;
+	}
+
+	entry = &secrets->ring[secrets->next];
+	if (secrets->used == secrets->size)
+		table_remove(&secrets->table, &entry->node);
+	else
+		secrets->used++;
+	secrets->next = (secrets->next + 1) % secrets->size;
+	entry->key = key;
+	table_add(&secrets->table, &entry->node, hash);
+	return true;
+}
