@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The TLS library families that are known, one row each. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "locate_internal.h"
+
+#define PATTERNS_MAX 4
+
+struct family {
+	int (*locate)(const struct elf_file *elf, struct locate_result *result);
+	const char *file_names[PATTERNS_MAX]; /* fnmatch(3) patterns; unused ones are NULL */
+};
+
+static const struct family families[] = {
+	/* libssl-<hash>.so.1.1 is how Python wheels name their own copy. */
+	{openssl_locate, {"libssl.so*", "libssl-*.so*"}},
+};
+
+#define N_FAMILIES (sizeof(families) / sizeof(families[0]))
+
+int locate_image(const void *image, size_t size, struct locate_result *results, size_t max)
+{
+	struct elf_file elf;
+	size_t n = 0;
+	int err = elf_file_open(&elf, image, size);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < N_FAMILIES && n < max; i++) {
+		memset(&results[n], 0, sizeof(results[n]));
+		err = families[i].locate(&elf, &results[n]);
+		if (err < 0)
+			return err;
+		n += err;
+	}
+	return (int)n;
+}
+
+bool locate_name_is_library(const char *name)
+{
+	for (size_t i = 0; i < N_FAMILIES; i++) {
+		for (size_t j = 0; j < PATTERNS_MAX && families[i].file_names[j]; j++) {
+			if (fnmatch(families[i].file_names[j], name, 0) == 0)
+				return true;
+		}
+	}
+	return false;
+}

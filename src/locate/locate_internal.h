@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the files of the locate stage share: a bounded ELF reader (elf.c), a tracker of
+ * values through x86-64 code (x86.c), the search for the function that logs secrets
+ * (keylog.c), the decoding of fields out of accessors (accessor.c), and the table of
+ * library families (families.c).
+ */
+#ifndef TLSPCAP_LOCATE_INTERNAL_H
+#define TLSPCAP_LOCATE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tlspcap/locate.h>
+
+/* --- elf.c --------------------------------------------------------------------------- */
+
+/* Loadable segments. Linkers make four to ten; a file with more is refused as damaged. */
+#define ELF_SEGMENTS_MAX 64
+
+struct elf_segment {
+	uint64_t address; /* virtual, as linked */
+	uint64_t offset;  /* in the file */
+	uint64_t size;	  /* bytes in the file; the part without file bytes is left out */
+	bool executable;
+};
+
+struct elf_symbols {
+	const uint8_t *entries;
+	uint64_t count;
+	const char *names;
+	uint64_t names_size;
+};
+
+/* All pointers point into the image. */
+struct elf_file {
+	const uint8_t *bytes;
+	uint64_t size;
+	uint16_t machine; /* EM_… */
+	uint16_t type;	  /* ET_… */
+	struct elf_segment segments[ELF_SEGMENTS_MAX];
+	size_t n_segments;
+	struct elf_symbols dynamic; /* .dynsym; count 0: none */
+	struct elf_symbols full;    /* .symtab; count 0: none */
+	const char *soname;	    /* NUL-terminated inside the image; NULL: none */
+};
+
+/* A function that is looked for. The caller sets `name`, the rest is found. */
+struct elf_function {
+	const char *name;
+	uint64_t address;
+	uint64_t size; /* bytes; 0: the symbol does not tell */
+	bool found;
+	bool exported; /* found among the dynamic symbols */
+};
+
+/* Reads the tables. Returns 0, -ENOEXEC or -EBADMSG, with locate_image()'s meaning. */
+int elf_file_open(struct elf_file *elf, const void *image, size_t size);
+
+/* The bytes at a virtual address and, in *rest, how many follow in its segment; or NULL. */
+const uint8_t *elf_file_at(const struct elf_file *elf, uint64_t address, uint64_t *rest);
+
+/* The same for code; NULL when no executable bytes are there. */
+const uint8_t *elf_file_code(const struct elf_file *elf, uint64_t address, uint64_t *rest);
+
+/* Finds defined functions by name, in one pass over each symbol table. Dynamic ones win. */
+void elf_file_find(const struct elf_file *elf, struct elf_function *functions, size_t n);
+
+/* --- x86.c, x86_walk.c --------------------------------------------------------------- */
+
+/* Loads in a row that a path can hold; a struct tlspcap_path has as many steps. */
+#define X86_LOADS_MAX 3
+
+enum x86_kind {
+	X86_UNKNOWN = 0,
+	X86_CONSTANT, /* number */
+	X86_ARGUMENT, /* the integer argument `index` at entry, plus number */
+	X86_STACK,    /* the stack pointer at entry, plus number */
+	X86_PATH,     /* from the object (the first argument): `index` loads, see below */
+};
+
+/*
+ * What a register or stack slot holds. X86_PATH: starting at the object, add offset[0] and
+ * load, add offset[1] and load, … `index` times, then add offset[index]. So the object
+ * itself is index 0, offset {0}. Only the low `width` bytes are known to be this value; a
+ * path is an address only when width is 8.
+ */
+struct x86_value {
+	uint8_t kind;
+	uint8_t index;
+	uint8_t width;
+	int64_t number;
+	int32_t offset[X86_LOADS_MAX + 1];
+};
+
+/* System V integer arguments, in order, as indices into x86_state.registers. */
+enum x86_register {
+	X86_RAX,
+	X86_RCX,
+	X86_RDX,
+	X86_RBX,
+	X86_RSP,
+	X86_RBP,
+	X86_RSI,
+	X86_RDI,
+	X86_R8,
+	X86_R9,
+	X86_R10,
+	X86_R11,
+	X86_R12,
+	X86_R13,
+	X86_R14,
+	X86_R15,
+	X86_XMM0,
+	X86_REGISTERS = X86_XMM0 + 16,
+};
+
+#define X86_SLOTS 16
+
+struct x86_slot {
+	int64_t at; /* relative to the stack pointer at entry */
+	struct x86_value value;
+};
+
+struct x86_state {
+	struct x86_value registers[X86_REGISTERS];
+	struct x86_slot slots[X86_SLOTS];
+	uint8_t next_slot;	/* the one to overwrite when all are in use */
+	bool zero_is_plain_tls; /* the flags compare the object's type with 0 */
+};
+
+struct x86; /* a disassembler with its work memory */
+
+enum x86_flow {
+	X86_NEXT, /* goes on with the next instruction */
+	X86_BRANCH,
+	X86_JUMP,
+	X86_CALL,
+	X86_RETURN,
+	X86_COPY, /* a string move, rep or not */
+	X86_END,  /* a trap, or an indirect jump */
+};
+
+struct x86_instruction {
+	uint64_t address;
+	uint64_t next;	 /* address of the instruction behind it */
+	uint64_t target; /* of a direct branch, jump or call; 0: none */
+	enum x86_flow flow;
+	bool leaves;		 /* a jump out of the walked function, or an indirect one */
+	bool on_zero;		 /* a branch taken when the zero flag is set */
+	bool on_not_zero;	 /* … when it is clear */
+	struct x86_value stored; /* a move to memory: what, … */
+	struct x86_value where;	 /* … and to which address; X86_UNKNOWN: no store */
+};
+
+/* Returns 0 or -ENOMEM. `elf` must outlive it. */
+int x86_open(const struct elf_file *elf, struct x86 **x86);
+void x86_close(struct x86 *x86);
+
+/* Every register unknown but the stack pointer. */
+void x86_state_clear(struct x86_state *state);
+
+/* As at a function's entry: the object in rdi, the arguments 1 … 5 behind it. */
+void x86_state_entry(struct x86_state *state);
+
+/*
+ * Decodes the instruction at `address` and applies it to `state`. Returns false where no
+ * instruction can be decoded, or when the file has used up its share of work.
+ */
+bool x86_step(struct x86 *x86, uint64_t address, struct x86_state *state,
+	      struct x86_instruction *instruction);
+
+/* True when the file's share of work is used up, so that what was found may be half. */
+bool x86_exhausted(const struct x86 *x86);
+
+/* Called after each instruction, with the state before it. */
+typedef void (*x86_look_fn)(void *ctx, const struct x86_instruction *instruction,
+			    const struct x86_state *before);
+
+/*
+ * Walks every way through the `size` bytes of code at `start`, from a function's entry,
+ * within bounds. Size 0: not known. Returns 0, -E2BIG when the bounds ended the walk too
+ * early, or -ENOMEM.
+ */
+int x86_explore(struct x86 *x86, uint64_t start, uint64_t size, x86_look_fn look, void *ctx);
+
+/* --- keylog.c ------------------------------------------------------------------------ */
+
+struct keylog_site {
+	uint64_t address; /* of the function that is called with a label and a secret */
+	unsigned labels;  /* how many different labels speak for it */
+};
+
+/*
+ * Finds the function that gets key log labels as its second argument. Returns 0, or
+ * -ENOENT with *why (a static string) set.
+ */
+int keylog_find(const struct elf_file *elf, struct x86 *x86, struct keylog_site *site,
+		const char **why);
+
+/* --- accessor.c ---------------------------------------------------------------------- */
+
+/*
+ * Where the object keeps the client random: as the function `code` copies it out,
+ * size_t f(const OBJECT *, unsigned char *out, size_t). False: not decodable for sure.
+ */
+bool accessor_client_random(struct x86 *x86, const struct elf_function *code,
+			    struct tlspcap_path *path);
+
+/* The same, from the function that logs a secret and passes the client random on. */
+bool accessor_keylog_random(struct x86 *x86, const struct elf_function *code,
+			    struct tlspcap_path *path);
+
+/* Where the object keeps the int that int f(const OBJECT *) returns. */
+bool accessor_int(struct x86 *x86, const struct elf_function *code, struct tlspcap_path *path);
+
+/* --- the families -------------------------------------------------------------------- */
+
+/* Returns 1 when the family's functions are in the file, 0 when not, or -ENOMEM. */
+int openssl_locate(const struct elf_file *elf, struct locate_result *result);
+
+#endif
