@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * decrypt: TLS records and secrets in, plaintext and what the handshake says out.
+ *
+ * A pure stage over OpenSSL's libcrypto (docs/design.md says why). It follows one connection:
+ * the bytes of both directions as they passed the socket, from the first byte or from any
+ * later one, and the key log secrets in any order. It needs no private key and holds no
+ * certificate opinion. TLS 1.2 (RFC 5246) and 1.3 (RFC 8446); the input is hostile.
+ */
+#ifndef TLSPCAP_DECRYPT_H
+#define TLSPCAP_DECRYPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <tlspcap/event.h>
+
+struct decrypt;
+
+/* Whose bytes they are. */
+enum decrypt_side {
+	DECRYPT_CLIENT = 0,
+	DECRYPT_SERVER = 1,
+};
+
+/* What is known of the connection; grows while bytes come. */
+struct decrypt_info {
+	bool is_tls; /* a ClientHello or ServerHello was seen */
+	bool has_client_random;
+	bool has_server_hello;
+	uint8_t client_random[TLSPCAP_RANDOM_LEN]; /* of the first ClientHello (RFC 8446, 4.1.4) */
+	uint16_t version;			   /* negotiated: 0x0303, 0x0304; 0: unknown */
+	uint16_t cipher_suite;
+	bool cipher_supported;
+	bool early_data;       /* the client offered 0-RTT (RFC 8446, 4.2.10) */
+	bool resumed;	       /* TLS 1.2 abbreviated handshake, or 1.3 with a PSK */
+	char server_name[256]; /* RFC 6066; empty: none; bytes are the peer's choice */
+	char alpn[256];	       /* the selected protocol; empty: none or not readable */
+};
+
+/* Why application data of a side cannot be read. */
+enum decrypt_status {
+	DECRYPT_OK = 0,
+	DECRYPT_WAITING,     /* for secrets: bytes are kept, bounded */
+	DECRYPT_UNSUPPORTED, /* version or cipher suite */
+	DECRYPT_LOST,	     /* bytes were lost and the place was not found again yet */
+	DECRYPT_BROKEN,	     /* the stream is not TLS, or a record does not authenticate */
+};
+
+/* Times are the caller's; those of the bytes that completed the record. */
+struct decrypt_sink {
+	void *ctx;
+	/* Plaintext of application data; early: 0-RTT. `record` counts this side's protected
+	 * records under the current keys. */
+	void (*data)(void *ctx, enum decrypt_side side, uint64_t time_ns, const uint8_t *bytes,
+		     size_t length, uint64_t record, bool early);
+	/* An alert, protected or not (RFC 8446, 6). */
+	void (*alert)(void *ctx, enum decrypt_side side, uint64_t time_ns, uint8_t level,
+		      uint8_t description);
+	/* decrypt_info() has grown: a hello or the encrypted extensions were read. */
+	void (*info)(void *ctx, uint64_t time_ns);
+};
+
+struct decrypt_limits {
+	size_t pending_bytes;	 /* kept for each side while secrets are awaited; 0: 256 KiB */
+	uint64_t resync_records; /* record numbers tried after a loss; 0: 4096 */
+};
+
+/* limits may be NULL. NULL without memory. */
+struct decrypt *decrypt_new(const struct decrypt_limits *limits, const struct decrypt_sink *sink);
+void decrypt_free(struct decrypt *decrypt);
+
+/*
+ * A secret of this connection, as in an NSS key log line (the caller matched the client
+ * random). Bytes that waited for it are decrypted now. 0; -EINVAL unknown label or length.
+ */
+int decrypt_secret(struct decrypt *decrypt, const char *label, const uint8_t *secret,
+		   size_t length);
+
+/* The next bytes of one side's stream. 0, or -EBADMSG: not TLS (nothing more will be read). */
+int decrypt_feed(struct decrypt *decrypt, enum decrypt_side side, uint64_t time_ns,
+		 const uint8_t *bytes, size_t length);
+
+/* `length` bytes of the side's stream are missing here (0: unknown how many). */
+void decrypt_lose(struct decrypt *decrypt, enum decrypt_side side, uint64_t length);
+
+const struct decrypt_info *decrypt_info(const struct decrypt *decrypt);
+enum decrypt_status decrypt_status(const struct decrypt *decrypt, enum decrypt_side side);
+
+/*
+ * Looks at the first bytes of a stream. 1: a TLS ClientHello or ServerHello begins here;
+ * 0: not TLS; -EAGAIN: too few bytes to say.
+ */
+int decrypt_looks_like_tls(const uint8_t *bytes, size_t length);
+
+#endif
