@@ -133,10 +133,11 @@ static int open_existing(const char *path, int path_fd, char **why)
 
 static int open_path(const char *path, char **why)
 {
-	int fd, error, path_fd;
+	int fd, error;
 
 	for (int i = 0; i < ATTEMPTS; i++) {
-		path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		int path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
 		if (path_fd >= 0) {
 			fd = open_existing(path, path_fd, why);
 			close(path_fd);
