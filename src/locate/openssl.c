@@ -116,11 +116,13 @@ static bool version_by_text(const struct elf_file *elf, const char *product, cha
 static bool version_by_symbols(const struct elf_file *elf, char *to, size_t size)
 {
 	static const char prefix[] = "OPENSSL_";
-	const char *at = elf->dynamic.names;
-	const char *end = at + (at ? elf->dynamic.names_size : 0);
+	const char *at = elf->dynamic.names, *end;
 	unsigned best = 0;
 
-	while (at && (at = memmem(at, (size_t)(end - at), prefix, sizeof(prefix) - 1))) {
+	if (!at)
+		return false;
+	end = at + elf->dynamic.names_size;
+	while ((at = memmem(at, (size_t)(end - at), prefix, sizeof(prefix) - 1))) {
 		unsigned number;
 
 		at += sizeof(prefix) - 1;
