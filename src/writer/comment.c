@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The comment of each packet: "key=value;" pairs, each closed, so that a display filter such
+ * as  frame.comment contains "pid=12;"  does not find pid 123.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <writer/internal.h>
+
+/* pcapng_clean_text() makes at most three bytes of one. */
+#define CLEAN_MAX(size) (3 * (size) + 1)
+
+static const char *const reasons[TLSPCAP_LOSS_MAX] = {
+	[TLSPCAP_LOSS_RING_FULL] = "ring-full",	    [TLSPCAP_LOSS_FAULT] = "fault",
+	[TLSPCAP_LOSS_CALL_SIZE] = "call-size",	    [TLSPCAP_LOSS_SCOPE_FULL] = "scope-full",
+	[TLSPCAP_LOSS_SCOPE_DEPTH] = "scope-depth", [TLSPCAP_LOSS_OBJECT_FULL] = "object-full",
+	[TLSPCAP_LOSS_SOCKET_FULL] = "socket-full", [TLSPCAP_LOSS_NO_RANDOM] = "no-random",
+	[TLSPCAP_LOSS_BYPASS] = "bypass",	    [TLSPCAP_LOSS_RECURSION] = "recursion",
+	[TLSPCAP_LOSS_MISSED] = "missed",	    [TLSPCAP_LOSS_FOLLOW_FULL] = "follow-full",
+};
+
+static const char *reason_name(enum tlspcap_loss reason)
+{
+	const char *name = reason < TLSPCAP_LOSS_MAX ? reasons[reason] : NULL;
+
+	return name ? name : "unknown";
+}
+
+static int pair(char *out, size_t size, const char *key, const char *text, const char *more)
+{
+	char clean[CLEAN_MAX(TLSPCAP_INFO_LEN)];
+
+	if (!*text)
+		return 0;
+	pcapng_clean_text(clean, sizeof(clean), text, strlen(text));
+	return snprintf(out, size, "%s=%s%s;", key, clean, more);
+}
+
+bool comment_make(struct stream *stream)
+{
+	const struct conversation_info *info = stream->info;
+	char text[512 + CLEAN_MAX(TLSPCAP_COMM_LEN) + 2 * CLEAN_MAX(TLSPCAP_INFO_LEN)];
+	size_t n = 0;
+
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "pid=%" PRIu32 ";", info->pid);
+	n += (size_t)pair(text + n, sizeof(text) - n, "comm", info->comm, "");
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "uid=%" PRIu32 ";mntns=%" PRIu32 ";",
+			      info->uid, info->mntns);
+	if (info->netns)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "netns=%" PRIu32 ";",
+				      info->netns);
+	n += (size_t)snprintf(
+		text + n, sizeof(text) - n, "role=%s%s;view=%s;conversation=%" PRIu64 ";",
+		info->role == TLSPCAP_ROLE_SERVER ? "server" : "client",
+		info->role_assumed ? "(assumed)" : "", view_name(stream->view), info->number);
+	n += (size_t)pair(text + n, sizeof(text) - n, "sni", info->server_name, "");
+	if (stream->h2_seen)
+		n += (size_t)pair(text + n, sizeof(text) - n, "alpn", "h2", "(seen)");
+	else
+		n += (size_t)pair(text + n, sizeof(text) - n, "alpn", info->alpn, "");
+	if (!info->addresses_known)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "address=unknown;");
+	else if (!info->established_ns)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "start=before-capture;");
+
+	free(stream->comment);
+	stream->comment = malloc(n + COMMENT_ROOM);
+	if (!stream->comment)
+		return false;
+	memcpy(stream->comment, text, n + 1);
+	stream->comment_length = n;
+	return true;
+}
+
+size_t comment_finish(struct stream *stream, const char *note)
+{
+	char *end = stream->comment + stream->comment_length;
+	size_t note_length = strlen(note);
+	int length;
+
+	memcpy(end, note, note_length + 1);
+	if (!stream->lost_gaps)
+		return stream->comment_length + note_length;
+	if (stream->lost_unknown && !stream->lost_bytes)
+		length = snprintf(end + note_length, COMMENT_ROOM - note_length,
+				  "gap=unknown;reason=%s;", reason_name(stream->lost_reason));
+	else
+		length = snprintf(end + note_length, COMMENT_ROOM - note_length,
+				  "gap=%" PRIu64 "%s;reason=%s;", stream->lost_bytes,
+				  stream->lost_unknown ? "(at least)" : "",
+				  reason_name(stream->lost_reason));
+	return stream->comment_length + note_length + (size_t)length;
+}

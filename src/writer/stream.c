@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* A conversation as a TCP stream: SYN, what the view gives, ACKs, FIN or RST. */
+#include <errno.h>
+#include <writer/internal.h>
+
+/* Bytes of one direction after which the other side acknowledges. */
+#define ACK_EVERY      65536
+
+#define NOTE_DATA      "synthesized=tcp;"
+#define NOTE_FRAME     "synthesized=frame;"
+#define NOTE_HANDSHAKE "synthesized=tls-handshake;"
+#define NOTE_ALERT     "synthesized=tls-alert;"
+
+/* What the segments of a view need on their way. */
+struct emission {
+	struct writer *writer;
+	struct stream *stream;
+	uint64_t time_ns;
+	const char *note;
+};
+
+static enum tlspcap_direction opposite(enum tlspcap_direction direction)
+{
+	return direction == TLSPCAP_SENT ? TLSPCAP_RECEIVED : TLSPCAP_SENT;
+}
+
+static bool local_is_server(const struct stream *stream)
+{
+	return stream->info->role == TLSPCAP_ROLE_SERVER;
+}
+
+/*
+ * Addresses for a conversation without: of the discard prefix 100::/64 (RFC 6666), which no
+ * packet on a network has, different for each conversation. The ports are 0, "unknown".
+ */
+static void unknown_flow(struct frame_flow *flow, const struct conversation_info *info)
+{
+	uint32_t number = (uint32_t)info->number;
+
+	flow->family = 6;
+	flow->local[0] = flow->remote[0] = 1;
+	for (int i = 0; i < 4; i++) {
+		flow->local[8 + i] = (uint8_t)(info->pid >> (24 - 8 * i));
+		flow->local[12 + i] = flow->remote[12 + i] = (uint8_t)(number >> (24 - 8 * i));
+	}
+	/* Process numbers end at 2^22: no local address looks like this. */
+	flow->remote[8] = flow->remote[9] = 0xff;
+}
+
+static void known_flow(struct frame_flow *flow, const struct conversation_info *info)
+{
+	flow->family = info->family;
+	memcpy(flow->local, info->local, sizeof(flow->local));
+	memcpy(flow->remote, info->remote, sizeof(flow->remote));
+	flow->local_port = info->local_port;
+	flow->remote_port = info->remote_port;
+}
+
+static struct frame_stream *new_frames(const struct conversation_info *info)
+{
+	struct frame_flow flow = {
+		.netns = info->netns,
+		.local_is_server = info->role == TLSPCAP_ROLE_SERVER,
+		.seed = info->seed,
+	};
+
+	if (info->addresses_known)
+		known_flow(&flow, info);
+	else
+		unknown_flow(&flow, info);
+	return frame_stream_new(&flow);
+}
+
+static void free_stream(struct stream *stream)
+{
+	if (!stream)
+		return;
+	frame_stream_free(stream->frames);
+	free(stream->comment);
+	free(stream);
+}
+
+void stream_open(void *ctx, struct conversation *conversation, uint64_t time_ns)
+{
+	struct writer *writer = ctx;
+	const struct conversation_info *info = conversation_info(conversation);
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	(void)time_ns; /* the first frame waits for the first byte: it may tell the protocol */
+	if (!stream)
+		goto no_memory;
+	stream->info = info;
+	stream->view = writer->view == VIEW_AUTO ? view_choose(info) : writer->view;
+	stream->frames = new_frames(info);
+	stream->interface = names_interface(&writer->names, info->mntns);
+	stream->process = names_process(&writer->names, info->pid, info->comm);
+	if (!stream->frames || !stream->interface || !comment_make(stream))
+		goto no_memory;
+	conversation_set_user(conversation, stream);
+	return;
+no_memory:
+	free_stream(stream);
+	packet_fail(writer, -ENOMEM);
+}
+
+static void write_frame(struct emission *emission, enum frame_kind kind,
+			enum tlspcap_direction direction, const char *note)
+{
+	const struct packet packet = {
+		.kind = kind,
+		.direction = direction,
+		.time_ns = emission->time_ns,
+		.note = note,
+	};
+
+	packet_write(emission->writer, emission->stream, &packet);
+}
+
+static void write_segment(void *ctx, const struct view_segment *segment)
+{
+	struct emission *emission = ctx;
+	const struct frame_piece pieces[] = {
+		{segment->head, segment->head_length},
+		{segment->body, segment->body_length},
+		{NULL, segment->tail_length},
+	};
+	const struct packet packet = {
+		.kind = FRAME_DATA,
+		.direction = segment->direction,
+		.time_ns = emission->time_ns,
+		.note = emission->note,
+		.pieces = pieces,
+		.n_pieces = sizeof(pieces) / sizeof(pieces[0]),
+	};
+
+	packet_write(emission->writer, emission->stream, &packet);
+	if (frame_unacknowledged(emission->stream->frames, segment->direction) >= ACK_EVERY)
+		write_frame(emission, FRAME_ACK, opposite(segment->direction), NOTE_FRAME);
+}
+
+/*
+ * HTTP/2 by the first bytes of either side, where the library told no ALPN: the client's
+ * preface, or the server's SETTINGS on stream 0 (RFC 9113, 3.4 and 6.5).
+ */
+static bool looks_like_h2(const uint8_t *bytes, size_t length)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n";
+	static const uint8_t settings[] = {4, 0, 0, 0, 0, 0}; /* type, flags, stream */
+
+	if (length >= sizeof(preface) - 1 && memcmp(bytes, preface, sizeof(preface) - 1) == 0)
+		return true;
+	return length >= 9 && bytes[0] == 0 && (bytes[1] << 8 | bytes[2]) % 6 == 0 &&
+	       memcmp(bytes + 3, settings, sizeof(settings)) == 0;
+}
+
+/* Looks once, before the first frame: the fabricated handshake names the protocol. */
+static void look_for_h2(struct emission *emission, const uint8_t *bytes, size_t length)
+{
+	struct stream *stream = emission->stream;
+
+	if (stream->state != STREAM_NEW || stream->info->alpn[0] || !looks_like_h2(bytes, length))
+		return;
+	stream->h2_seen = true;
+	if (!comment_make(stream))
+		packet_fail(emission->writer, -ENOMEM);
+}
+
+static void write_view_open(struct emission *emission)
+{
+	struct stream *stream = emission->stream;
+	struct conversation_info info = *stream->info;
+
+	if (stream->h2_seen)
+		memcpy(info.alpn, "h2", sizeof("h2"));
+	emission->note = NOTE_HANDSHAKE;
+	view_open(stream->view, &info, write_segment, emission);
+}
+
+/* The three frames of TCP's handshake, at the times that they had, and the view's prologue. */
+static void start(struct emission *emission)
+{
+	struct stream *stream = emission->stream;
+	enum tlspcap_direction client = local_is_server(stream) ? TLSPCAP_RECEIVED : TLSPCAP_SENT;
+	uint64_t now = emission->time_ns;
+	uint64_t established = stream->info->established_ns;
+	uint64_t syn = stream->info->syn_ns;
+
+	if (stream->state == STREAM_BROKEN)
+		frame_stream_restart(stream->frames);
+	if (stream->state == STREAM_BROKEN || !established || established > now)
+		established = now;
+	if (stream->state == STREAM_BROKEN || !syn || syn > established)
+		syn = established;
+	stream->state = STREAM_OPEN;
+
+	emission->time_ns = syn;
+	write_frame(emission, FRAME_SYN, client, NOTE_FRAME);
+	emission->time_ns = established;
+	write_frame(emission, FRAME_SYN_ACK, opposite(client), NOTE_FRAME);
+	write_frame(emission, FRAME_ACK, client, NOTE_FRAME);
+	emission->time_ns = now;
+	write_view_open(emission);
+}
+
+/*
+ * Bytes are missing: nothing that follows can stand in the same TCP or TLS stream. It is
+ * reset, from the side whose bytes were lost, and starts over when there is more.
+ */
+static void break_off(struct emission *emission)
+{
+	struct stream *stream = emission->stream;
+	uint64_t now = emission->time_ns;
+
+	stream->must_break = false;
+	emission->time_ns = stream->break_ns;
+	write_frame(emission, FRAME_RST, stream->break_direction, NOTE_FRAME);
+	emission->time_ns = now;
+	stream->state = STREAM_BROKEN;
+}
+
+void stream_data(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
+		 uint64_t time_ns, const uint8_t *bytes, size_t length, unsigned int flags)
+{
+	struct emission emission = {
+		.writer = ctx,
+		.stream = conversation_user(conversation),
+		.time_ns = time_ns,
+	};
+	struct stream *stream = emission.stream;
+
+	(void)flags; /* early data is data like any other in the views that there are */
+	if (!stream)
+		return;
+	look_for_h2(&emission, bytes, length);
+	if (stream->must_break)
+		break_off(&emission);
+	if (stream->state != STREAM_OPEN)
+		start(&emission);
+	emission.note = NOTE_DATA;
+	view_data(stream->view, direction, bytes, length, write_segment, &emission);
+}
+
+void stream_gap(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
+		uint64_t time_ns, uint64_t length, enum tlspcap_loss reason)
+{
+	struct stream *stream = conversation_user(conversation);
+
+	(void)ctx;
+	if (!stream)
+		return;
+	if (!stream->lost_gaps)
+		stream->lost_reason = reason;
+	stream->lost_gaps++;
+	stream->lost_bytes += length;
+	stream->lost_unknown |= length == 0;
+	if (stream->state != STREAM_OPEN || stream->must_break)
+		return;
+	/* Several gaps in a row are one break. */
+	stream->must_break = true;
+	stream->break_direction = direction;
+	stream->break_ns = time_ns;
+}
+
+static void write_fin(struct emission *emission, enum tlspcap_direction direction, const char *note)
+{
+	emission->note = NOTE_ALERT;
+	view_close(emission->stream->view, direction, write_segment, emission);
+	write_frame(emission, FRAME_FIN, direction, note);
+}
+
+static void write_fins(struct emission *emission, enum tlspcap_direction first, const char *note)
+{
+	write_fin(emission, first, note);
+	write_fin(emission, opposite(first), note);
+	write_frame(emission, FRAME_ACK, first, note);
+}
+
+/* The capture ends, the connection does not: what was sent has arrived all the same. */
+static void write_last_acks(struct emission *emission)
+{
+	for (int i = 0; i < 2; i++) {
+		enum tlspcap_direction direction = i ? TLSPCAP_RECEIVED : TLSPCAP_SENT;
+
+		if (frame_unacknowledged(emission->stream->frames, direction))
+			write_frame(emission, FRAME_ACK, opposite(direction), NOTE_FRAME);
+	}
+}
+
+static void write_end(struct emission *emission, enum conversation_end end)
+{
+	switch (end) {
+	case CONVERSATION_END_NONE:
+		write_last_acks(emission);
+		break;
+	case CONVERSATION_END_LOCAL:
+		write_fins(emission, TLSPCAP_SENT, NOTE_FRAME);
+		break;
+	case CONVERSATION_END_REMOTE:
+		write_fins(emission, TLSPCAP_RECEIVED, NOTE_FRAME);
+		break;
+	case CONVERSATION_END_UNSEEN:
+		write_fins(emission, TLSPCAP_SENT, NOTE_FRAME "end=not-seen;");
+		break;
+	case CONVERSATION_END_RESET:
+		/* Which side sent it is not known. */
+		write_frame(emission, FRAME_RST, TLSPCAP_RECEIVED, NOTE_FRAME);
+		break;
+	}
+}
+
+void stream_close(void *ctx, struct conversation *conversation, enum conversation_end end,
+		  uint64_t time_ns)
+{
+	struct emission emission = {
+		.writer = ctx,
+		.stream = conversation_user(conversation),
+		.time_ns = time_ns,
+	};
+	struct stream *stream = emission.stream;
+
+	if (!stream)
+		return;
+	if (stream->must_break)
+		break_off(&emission);
+	if (stream->state == STREAM_NEW)
+		start(&emission);
+	if (stream->state == STREAM_OPEN)
+		write_end(&emission, end);
+	conversation_set_user(conversation, NULL);
+	free_stream(stream);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * tlspcap-replay: turns a recording (tlspcap --record) into the capture that tlspcap itself
+ * would have written of the same events.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <report.h>
+#include <tlspcap/conversation.h>
+#include <tlspcap/record.h>
+#include <tlspcap/writer.h>
+
+enum status {
+	STATUS_DONE = 0,
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2,
+};
+
+struct arguments {
+	struct writer_options writer;
+	const char *recording;
+	char *filter; /* owned */
+	bool quiet;
+};
+
+struct replay {
+	struct conversations *conversations;
+	struct writer *writer;
+};
+
+static const char usage[] =
+	"Usage: tlspcap-replay [OPTION...] -w FILE RECORDING [FILTER]\n"
+	"Writes the capture that tlspcap would have written of the events in RECORDING\n"
+	"(made with tlspcap --record=RECORDING; '-' is standard input).\n"
+	"\n"
+	"  -w FILE          write the pcapng file FILE; '-' is standard output\n"
+	"  -c N             stop after N packets\n"
+	"  -q               print losses only, not the totals\n"
+	"      --view=VIEW  what the frames hold: auto, null-tls or plain [auto]\n"
+	"      --keylog=FILE  also write the secrets as an NSS key log\n"
+	"      --help       print this and exit\n"
+	"      --version    print the version and exit\n"
+	"FILTER is one of pcap-filter(7); only packets that it accepts are written.\n";
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *format, ...)
+{
+	va_list list;
+
+	fputs("tlspcap-replay: ", stderr);
+	va_start(list, format);
+	vfprintf(stderr, format, list);
+	va_end(list);
+	fputc('\n', stderr);
+}
+
+static bool parse_count(const char *text, uint64_t *count)
+{
+	char *end;
+
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+	return isdigit((unsigned char)*text) && !*end && !errno && *count;
+}
+
+/* The words of the filter, with blanks between them, as tcpdump takes it. */
+static char *join(char *const *words, int n)
+{
+	size_t size = 1;
+	char *text, *at;
+
+	for (int i = 0; i < n; i++)
+		size += strlen(words[i]) + 1;
+	text = at = malloc(size);
+	if (!text)
+		return NULL;
+	*at = '\0';
+	for (int i = 0; i < n; i++) {
+		if (i)
+			*at++ = ' ';
+		at = stpcpy(at, words[i]);
+	}
+	return text;
+}
+
+static int usage_error(void)
+{
+	fputs(usage, stderr);
+	return STATUS_USAGE;
+}
+
+/* -1: go on; otherwise the status to exit with. */
+static int parse_option(int option, struct arguments *arguments)
+{
+	int view;
+
+	switch (option) {
+	case 'w':
+		arguments->writer.path = optarg;
+		return -1;
+	case 'k':
+		arguments->writer.keylog = optarg;
+		return -1;
+	case 'q':
+		arguments->quiet = true;
+		return -1;
+	case 'c':
+		if (parse_count(optarg, &arguments->writer.packets))
+			return -1;
+		say("-c %s is not a number of packets; give a whole number from 1 on", optarg);
+		return STATUS_USAGE;
+	case 'v':
+		view = view_parse(optarg);
+		if (view >= 0) {
+			arguments->writer.view = (enum view_kind)view;
+			return -1;
+		}
+		say("--view=%s is not a view; use auto, null-tls or plain", optarg);
+		return STATUS_USAGE;
+	case 'V':
+		puts("tlspcap-replay " TLSPCAP_VERSION);
+		return STATUS_DONE;
+	case 'h':
+		fputs(usage, stdout);
+		return STATUS_DONE;
+	default:
+		return usage_error();
+	}
+}
+
+static int parse_arguments(int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option options[] = {
+		{"view", required_argument, NULL, 'v'},
+		{"keylog", required_argument, NULL, 'k'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "w:c:q", options, NULL)) != -1) {
+		status = parse_option(option, arguments);
+		if (status >= 0)
+			return status;
+	}
+	if (!arguments->writer.path || optind >= argc)
+		return usage_error();
+	arguments->recording = argv[optind++];
+	if (optind == argc)
+		return -1;
+	arguments->filter = join(argv + optind, argc - optind);
+	arguments->writer.filter = arguments->filter;
+	if (arguments->filter)
+		return -1;
+	say("no memory");
+	return STATUS_FAILED;
+}
+
+static void take(void *ctx, const struct tlspcap_event *event)
+{
+	struct replay *replay = ctx;
+
+	conversations_feed(replay->conversations, event);
+}
+
+static int open_recording(const char *path)
+{
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		say("cannot read %s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* Frees *why. */
+static void say_why(int error, char *why)
+{
+	say("%s", why ? why : strerror(-error));
+	free(why);
+}
+
+/* 0, or negative errno after a word to the user. What there is, is written in any case. */
+static int feed(struct replay *replay, int fd)
+{
+	char *why = NULL;
+	int error = record_read(fd, take, replay, &why);
+
+	conversations_finish(replay->conversations);
+	if (error)
+		say_why(error, why);
+	return error;
+}
+
+static int replay_to_end(struct replay *replay, const struct arguments *arguments, int fd)
+{
+	struct writer_counts written;
+	int error = feed(replay, fd);
+	int flushed = writer_flush(replay->writer);
+	int closed;
+
+	written = *writer_counts(replay->writer);
+	closed = writer_close(replay->writer);
+	if (!closed)
+		closed = flushed;
+	if (closed)
+		say("writing %s failed: %s", arguments->writer.path, strerror(-closed));
+	report_totals(arguments->writer.path, &written, conversations_counts(replay->conversations),
+		      arguments->quiet);
+	return error || closed ? STATUS_FAILED : STATUS_DONE;
+}
+
+static int run(const struct arguments *arguments)
+{
+	struct replay replay = {0};
+	char *why = NULL;
+	int status = STATUS_FAILED;
+	int fd = open_recording(arguments->recording);
+	int error;
+
+	if (fd < 0)
+		return STATUS_FAILED;
+	error = writer_open(&arguments->writer, &replay.writer, &why);
+	if (error) {
+		say_why(error, why);
+		goto out;
+	}
+	replay.conversations = conversations_new(NULL, writer_sink(replay.writer));
+	if (!replay.conversations) {
+		say("no memory");
+		writer_close(replay.writer);
+		goto out;
+	}
+	status = replay_to_end(&replay, arguments, fd);
+	conversations_free(replay.conversations);
+out:
+	close(fd);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = {
+		.writer.application = "tlspcap-replay " TLSPCAP_VERSION,
+	};
+	int status = parse_arguments(argc, argv, &arguments);
+
+	if (status < 0)
+		status = run(&arguments);
+	free(arguments.filter);
+	return status;
+}
