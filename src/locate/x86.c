@@ -207,7 +207,7 @@ static void spoil_slots(struct x86_state *state, int64_t at, unsigned size)
 		int64_t distance;
 
 		if (__builtin_sub_overflow(state->slots[i].at, at, &distance) ||
-		    (distance < (int64_t)size && distance > -8))
+		    (distance < (int64_t)size && distance > -(int64_t)state->slots[i].value.width))
 			state->slots[i].value = unknown;
 	}
 }
@@ -220,7 +220,10 @@ static void store(struct x86_state *state, struct x86_value where, struct x86_va
 	if (where.kind != X86_STACK)
 		return; /* the caller's memory is not our stack frame */
 	spoil_slots(state, where.number, size);
-	if (value.kind == X86_UNKNOWN || value.width != 8 || size != 8)
+	if (size != 4 && size != 8)
+		return;
+	value = narrow(value, size);
+	if (value.kind == X86_UNKNOWN)
 		return;
 	for (size_t i = 0; i < X86_SLOTS && !slot; i++) {
 		if (state->slots[i].value.kind == X86_UNKNOWN)
@@ -417,39 +420,46 @@ static void apply_call(struct x86_state *state)
 	state->zero_is_plain_tls = false;
 }
 
-/* add and sub of a constant to an address, xor of a register with itself. */
-static bool apply_arithmetic(struct x86 *x86, struct x86_state *state, const cs_insn *insn)
+/* The sum of an address and a constant, in whichever order the compiler adds them. */
+static struct x86_value sum_of(struct x86_value a, struct x86_value b)
 {
-	const cs_x86 *x = &insn->detail->x86;
-	struct x86_value value;
+	if (b.kind == X86_CONSTANT)
+		return add(a, b.number);
+	if (a.kind == X86_CONSTANT)
+		return add(b, a.number);
+	return unknown;
+}
 
-	if (x->op_count != 2 || x->operands[0].type != X86_OP_REG)
-		return false;
-	if (insn->id == X86_INS_XOR) {
-		if (x->operands[1].type != X86_OP_REG || x->operands[0].reg != x->operands[1].reg)
-			return false;
-		value = (struct x86_value){.kind = X86_CONSTANT, .width = 8};
-	} else if (insn->id == X86_INS_ADD || insn->id == X86_INS_SUB) {
-		int64_t number = x->operands[1].imm;
+/* add and sub of 64 bits, xor of a register with itself: the register's new value. */
+static bool arithmetic_value(struct x86_state *state, const cs_insn *insn, struct x86_value *value)
+{
+	const cs_x86_op *to = &insn->detail->x86.operands[0];
+	const cs_x86_op *from = &insn->detail->x86.operands[1];
 
-		if (x->operands[1].type != X86_OP_IMM || x->operands[0].size != 8 ||
-		    number == INT64_MIN)
-			return false;
-		value = add(register_value(state, x->operands[0].reg),
-			    insn->id == X86_INS_ADD ? number : -number);
-	} else {
+	if (insn->detail->x86.op_count != 2 || to->type != X86_OP_REG)
 		return false;
+	if (insn->id == X86_INS_XOR && from->type == X86_OP_REG && to->reg == from->reg) {
+		*value = (struct x86_value){.kind = X86_CONSTANT, .width = 8};
+		return true;
 	}
-	spoil(x86, state, insn);
-	set_register(state, x->operands[0].reg, value);
-	state->zero_is_plain_tls = false;
-	return true;
+	if (to->size != 8)
+		return false;
+	if (insn->id == X86_INS_ADD) {
+		*value = sum_of(register_value(state, to->reg), operand_value(state, insn, from));
+		return true;
+	}
+	if (insn->id == X86_INS_SUB && from->type == X86_OP_IMM && from->imm != INT64_MIN) {
+		*value = add(register_value(state, to->reg), -from->imm);
+		return true;
+	}
+	return false;
 }
 
 static void apply(struct x86 *x86, struct x86_state *state, const cs_insn *insn,
 		  struct x86_instruction *instruction)
 {
 	const cs_x86 *x = &insn->detail->x86;
+	struct x86_value value;
 	bool type;
 
 	if (instruction->flow == X86_CALL) {
@@ -479,8 +489,12 @@ static void apply(struct x86 *x86, struct x86_state *state, const cs_insn *insn,
 		apply_pop(state, insn);
 		return;
 	}
-	if (apply_arithmetic(x86, state, insn))
+	if (arithmetic_value(state, insn, &value)) {
+		spoil(x86, state, insn);
+		set_register(state, x->operands[0].reg, value);
+		state->zero_is_plain_tls = false;
 		return;
+	}
 	type = compares_type(state, insn);
 	spoil(x86, state, insn);
 	if (instruction->flow != X86_BRANCH)
