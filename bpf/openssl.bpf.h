@@ -128,7 +128,9 @@ static __always_inline void openssl_call(struct pt_regs *ctx, __u32 library, __u
 		case SCOPE_OUTER:
 			return;
 		case SCOPE_STALE:
-			count_loss(TLSPCAP_LOSS_MISSED);
+			/* Also SSL_connect, which tail-calls SSL_do_handshake: nothing is lost. */
+			if (function <= OPENSSL_LAST_MOVER)
+				count_loss(TLSPCAP_LOSS_MISSED);
 			scope->depth--;
 			break;
 		default:

@@ -56,11 +56,14 @@ int capture_add_pid(struct capture *capture, pid_t pid);
 int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, void *ctx);
 
 /* Sums the kernel's drop counters; index: enum tlspcap_loss. */
-int capture_loss(const struct capture *capture, uint64_t count[TLSPCAP_LOSS_MAX]);
+int capture_loss(const struct capture *capture, __u64 count[TLSPCAP_LOSS_MAX]);
 
 /* Detaches all; events that are in the ring can still be polled. */
 void capture_stop(struct capture *capture);
 
 void capture_close(struct capture *capture);
+
+/* Of the libbpf in use: "v1.1". */
+const char *capture_libbpf_version(void);
 
 #endif

@@ -336,7 +336,7 @@ static uint64_t recursion_misses(const struct capture *capture)
 	return sum;
 }
 
-int capture_loss(const struct capture *capture, uint64_t count[TLSPCAP_LOSS_MAX])
+int capture_loss(const struct capture *capture, __u64 count[TLSPCAP_LOSS_MAX])
 {
 	int cpus = libbpf_num_possible_cpus();
 	int error = 0;
@@ -377,4 +377,9 @@ void capture_close(struct capture *capture)
 	ring_buffer__free(capture->ring);
 	tlspcap_bpf__destroy(capture->skeleton);
 	free(capture);
+}
+
+const char *capture_libbpf_version(void)
+{
+	return libbpf_version_string();
 }

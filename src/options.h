@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The command line of tlspcap. */
+#ifndef TLSPCAP_OPTIONS_H
+#define TLSPCAP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <tlspcap/view.h>
+
+#define OPTIONS_LIST_MAX 256
+
+struct options {
+	const char *path;
+	const char *keylog;
+	const char *record;
+	uint32_t mntns[OPTIONS_LIST_MAX];
+	size_t n_mntns;
+	pid_t pid[OPTIONS_LIST_MAX];
+	size_t n_pid;
+	uid_t uid[OPTIONS_LIST_MAX];
+	size_t n_uid;
+	const char *lib[OPTIONS_LIST_MAX];
+	size_t n_lib;
+	enum view_kind view;
+	uint64_t packets;     /* 0: no limit */
+	uint64_t duration_ns; /* 0: no limit */
+	size_t ring_bytes;
+	bool unbuffered;
+	bool quiet;
+	int verbosity;
+	char *filter;	/* owned; NULL: none */
+	char **command; /* into argv, NULL-terminated; NULL: none */
+};
+
+enum options_result {
+	OPTIONS_RUN = 0,
+	OPTIONS_SHOWN,	/* --help or --version was printed */
+	OPTIONS_WRONG,	/* a message was printed; exit status 2 */
+	OPTIONS_FAILED, /* the value is sound and what it names is not there; exit status 1 */
+};
+
+enum options_result options_parse(int argc, char **argv, struct options *options);
+void options_free(struct options *options);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct cause {
+	const char *what; /* "N what" */
+	const char *advice;
+};
+
+static const struct cause causes[TLSPCAP_LOSS_MAX] = {
+	[TLSPCAP_LOSS_RING_FULL] = {"events found the ring buffer full", "use a larger -B"},
+	[TLSPCAP_LOSS_FAULT] = {"pieces of the target's memory could not be read", NULL},
+	[TLSPCAP_LOSS_CALL_SIZE] = {"calls moved more than 64 MiB at once",
+				    "the rest of each is missing"},
+	[TLSPCAP_LOSS_SCOPE_FULL] = {"calls came while 8192 threads were inside TLS calls", NULL},
+	[TLSPCAP_LOSS_SCOPE_DEPTH] = {"calls were nested deeper than 4", NULL},
+	[TLSPCAP_LOSS_OBJECT_FULL] = {"TLS objects found their table full", NULL},
+	[TLSPCAP_LOSS_SOCKET_FULL] = {"sockets found their table full", NULL},
+	[TLSPCAP_LOSS_NO_RANDOM] = {"secrets came without a readable client random",
+				    "they are not in the file"},
+	[TLSPCAP_LOSS_BYPASS] = {"SSL_sendfile calls passed no memory that could be read", NULL},
+	[TLSPCAP_LOSS_RECURSION] = {"probes were skipped by the kernel", NULL},
+	[TLSPCAP_LOSS_MISSED] = {"calls were not seen to return", NULL},
+	[TLSPCAP_LOSS_FOLLOW_FULL] = {"child processes could not be followed", NULL},
+};
+
+static void line(uint64_t n, const char *what, const char *advice)
+{
+	if (n)
+		fprintf(stderr, "tlspcap: %" PRIu64 " %s%s%s\n", n, what, advice ? "; " : "",
+			advice ? advice : "");
+}
+
+static void report_losses(const struct conversation_counts *counts)
+{
+	if (counts->gaps)
+		fprintf(stderr,
+			"tlspcap: LOST: %" PRIu64 " gaps in conversations, %" PRIu64
+			" bytes that are known of; each is marked in the file\n",
+			counts->gaps, counts->gap_bytes);
+	for (int i = 1; i < TLSPCAP_LOSS_MAX; i++)
+		if (causes[i].what)
+			line(counts->loss[i], causes[i].what, causes[i].advice);
+	line(counts->evicted, "conversations were given up to stay inside the memory limits", NULL);
+}
+
+static bool is_complete(const struct conversation_counts *counts)
+{
+	uint64_t sum = counts->gaps + counts->evicted;
+
+	for (int i = 1; i < TLSPCAP_LOSS_MAX; i++)
+		sum += counts->loss[i];
+	return !sum;
+}
+
+void report_totals(const char *path, const struct writer_counts *written,
+		   const struct conversation_counts *counts, bool quiet)
+{
+	report_losses(counts);
+	line(counts->unknown_address, "conversations have an unknown address",
+	     "their frames say address=unknown");
+	line(counts->datagram, "TLS objects were on datagram sockets (DTLS, QUIC)",
+	     "these are not written");
+	line(written->discarded, "packets were not written",
+	     "the limit of -c was reached, or writing failed");
+	if (quiet)
+		return;
+	line(counts->both_ends, "conversations were captured at both ends", "written once");
+	line(written->filtered, "packets were rejected by the filter", NULL);
+	fprintf(stderr,
+		"tlspcap: %" PRIu64 " packets of %" PRIu64 " conversations, %" PRIu64
+		" secrets, %" PRIu64 " bytes in %s%s\n",
+		written->packets, counts->conversations, written->secrets, written->bytes, path,
+		is_complete(counts) ? "; nothing was lost" : "");
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* What is told on stderr: totals and losses. */
+#ifndef TLSPCAP_REPORT_H
+#define TLSPCAP_REPORT_H
+
+#include <stdbool.h>
+#include <tlspcap/conversation.h>
+#include <tlspcap/writer.h>
+
+/* `quiet`: losses only. */
+void report_totals(const char *path, const struct writer_counts *written,
+		   const struct conversation_counts *counts, bool quiet);
+
+#endif
