@@ -43,6 +43,13 @@ static const struct {
 	      "\x48\x89\xf7\x48\x89\xc6" /* mov rdi, rsi; mov rsi, rax */
 	      "\xe9\xf0\xff\x0f\0"),	 /* jmp far away */
 	 {2, {0x30, 0x30}}},
+	{"the offset first, the pointer added to it",
+	 CODE("\x48\x89\xf0"	     /* mov rax, rsi */
+	      "\xbe\xb8\0\0\0"	     /* mov esi, 0xb8 */
+	      "\x48\x03\x77\x38"     /* add rsi, [rdi+0x38] */
+	      "\x48\x89\xc7"	     /* mov rdi, rax */
+	      "\xe8\0\0\x10\0\xc3"), /* call memcpy; ret */
+	 {2, {0x38, 0xb8}}},
 	{"no optimization: all through the stack",
 	 CODE("\x55\x48\x89\xe5\x48\x83\xec\x20"	 /* push rbp; mov rbp, rsp; sub rsp, 32 */
 	      "\x48\x89\x7d\xf8\x48\x89\x75\xf0"	 /* mov [rbp-8], rdi; mov [rbp-16], rsi */
@@ -109,6 +116,14 @@ static const struct {
 	{CODE("\x31\xc0\xc3"), {0}},				   /* return 0 */
 	{CODE("\x48\x85\xff\x74\x04\x8b\x47\x78\xc3\x31\xc0\xc3"), /* 0 when there is none */
 	 {1, {0x78}}},
+	{CODE("\x8b\x47\x38\x89\x44\x24\xfc" /* through the stack, */
+	      "\xc7\x44\x24\xf8\0\0\0\0"     /* beside another int */
+	      "\x8b\x44\x24\xfc\xc3"),
+	 {1, {0x38}}},
+	{CODE("\x8b\x47\x38\x89\x44\x24\xfc"
+	      "\x66\xc7\x44\x24\xfe\0\0" /* half of it overwritten */
+	      "\x8b\x44\x24\xfc\xc3"),
+	 {0}},
 	{CODE("\x8b\x07\x85\xc0\x75\x04\x8b\x47\x78\xc3" /* QUIC: another field */
 	      "\x48\x8b\x47\x58\x8b\x40\x78\xc3"),
 	 {1, {0x78}}},
