@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void wait_and_run(int go, char *const *argv)
+static void wait_and_run(int go, char *const *argv, bool keep_stdout)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGUSR1};
 	char byte;
@@ -24,13 +24,15 @@ static void wait_and_run(int go, char *const *argv)
 	if (n != 1)
 		_exit(1); /* the capture did not start */
 	close(go);
+	if (!keep_stdout)
+		dup2(STDERR_FILENO, STDOUT_FILENO);
 	execvp(argv[0], argv);
 	n = errno;
 	fprintf(stderr, "tlspcap: %s: %s\n", argv[0], strerror((int)n));
 	_exit(n == ENOENT ? 127 : 126);
 }
 
-int command_prepare(struct command *command, char *const *argv)
+int command_prepare(struct command *command, char *const *argv, bool keep_stdout)
 {
 	int ends[2];
 	pid_t pid;
@@ -48,7 +50,7 @@ int command_prepare(struct command *command, char *const *argv)
 	}
 	if (pid == 0) {
 		close(ends[1]);
-		wait_and_run(ends[0], argv);
+		wait_and_run(ends[0], argv, keep_stdout);
 	}
 	close(ends[0]);
 	command->pid = pid;

@@ -180,7 +180,8 @@ static int prepare_command(struct run *run)
 
 	if (!run->options.command)
 		return 0;
-	error = command_prepare(&run->command, run->options.command);
+	error = command_prepare(&run->command, run->options.command,
+				strcmp(run->options.path, "-") != 0);
 	if (error)
 		fprintf(stderr, "tlspcap: cannot start a process: %s\n", strerror(-error));
 	return error;

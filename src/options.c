@@ -280,7 +280,8 @@ static const struct {
 	 {
 		 {"write", 'w', "FILE", set_path,
 		  "a new pcapng file, readable by its owner only; - is\n"
-		  "standard output, for a pipe"},
+		  "standard output, for a pipe (COMMAND's output goes to\n"
+		  "standard error then)"},
 		 {"keylog", 0, "FILE", set_keylog,
 		  "the TLS secrets also as an NSS key log (SSLKEYLOGFILE)"},
 		 {"record", 0, "FILE", set_record,

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 struct cause {
 	const char *what; /* "N what" */
@@ -25,6 +26,11 @@ static const struct cause causes[TLSPCAP_LOSS_MAX] = {
 	[TLSPCAP_LOSS_MISSED] = {"calls were not seen to return", NULL},
 	[TLSPCAP_LOSS_FOLLOW_FULL] = {"child processes could not be followed", NULL},
 };
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
 
 static void line(uint64_t n, const char *what, const char *advice)
 {
@@ -70,8 +76,10 @@ void report_totals(const char *path, const struct writer_counts *written,
 	line(counts->both_ends, "conversations were captured at both ends", "written once");
 	line(written->filtered, "packets were rejected by the filter", NULL);
 	fprintf(stderr,
-		"tlspcap: %" PRIu64 " packets of %" PRIu64 " conversations, %" PRIu64
-		" secrets, %" PRIu64 " bytes in %s%s\n",
-		written->packets, counts->conversations, written->secrets, written->bytes, path,
+		"tlspcap: %" PRIu64 " packet%s of %" PRIu64 " conversation%s, %" PRIu64
+		" secret%s, %" PRIu64 " bytes in %s%s\n",
+		written->packets, plural(written->packets), counts->conversations,
+		plural(counts->conversations), written->secrets, plural(written->secrets),
+		written->bytes, strcmp(path, "-") ? path : "standard output",
 		is_complete(counts) ? "; nothing was lost" : "");
 }
