@@ -6,25 +6,25 @@
 #include <string.h>
 
 struct cause {
-	const char *what; /* "N what" */
+	const char *what;
 	const char *advice;
 };
 
 static const struct cause causes[TLSPCAP_LOSS_MAX] = {
-	[TLSPCAP_LOSS_RING_FULL] = {"events found the ring buffer full", "use a larger -B"},
-	[TLSPCAP_LOSS_FAULT] = {"pieces of the target's memory could not be read", NULL},
-	[TLSPCAP_LOSS_CALL_SIZE] = {"calls moved more than 64 MiB at once",
+	[TLSPCAP_LOSS_RING_FULL] = {"events that found the ring buffer full", "use a larger -B"},
+	[TLSPCAP_LOSS_FAULT] = {"pieces of the target's memory that could not be read", NULL},
+	[TLSPCAP_LOSS_CALL_SIZE] = {"calls that moved more than 64 MiB at once",
 				    "the rest of each is missing"},
-	[TLSPCAP_LOSS_SCOPE_FULL] = {"calls came while 8192 threads were inside TLS calls", NULL},
-	[TLSPCAP_LOSS_SCOPE_DEPTH] = {"calls were nested deeper than 4", NULL},
-	[TLSPCAP_LOSS_OBJECT_FULL] = {"TLS objects found their table full", NULL},
-	[TLSPCAP_LOSS_SOCKET_FULL] = {"sockets found their table full", NULL},
-	[TLSPCAP_LOSS_NO_RANDOM] = {"secrets came without a readable client random",
+	[TLSPCAP_LOSS_SCOPE_FULL] = {"calls while 8192 threads were inside TLS calls", NULL},
+	[TLSPCAP_LOSS_SCOPE_DEPTH] = {"calls nested deeper than 4", NULL},
+	[TLSPCAP_LOSS_OBJECT_FULL] = {"TLS objects that found their table full", NULL},
+	[TLSPCAP_LOSS_SOCKET_FULL] = {"sockets that found their table full", NULL},
+	[TLSPCAP_LOSS_NO_RANDOM] = {"secrets without a readable client random",
 				    "they are not in the file"},
-	[TLSPCAP_LOSS_BYPASS] = {"SSL_sendfile calls passed no memory that could be read", NULL},
-	[TLSPCAP_LOSS_RECURSION] = {"probes were skipped by the kernel", NULL},
-	[TLSPCAP_LOSS_MISSED] = {"calls were not seen to return", NULL},
-	[TLSPCAP_LOSS_FOLLOW_FULL] = {"child processes could not be followed", NULL},
+	[TLSPCAP_LOSS_BYPASS] = {"SSL_sendfile calls, which pass no memory to read", NULL},
+	[TLSPCAP_LOSS_RECURSION] = {"probes that the kernel skipped", NULL},
+	[TLSPCAP_LOSS_MISSED] = {"calls that were not seen to return", NULL},
+	[TLSPCAP_LOSS_FOLLOW_FULL] = {"child processes that could not be followed", NULL},
 };
 
 static const char *plural(uint64_t n)
@@ -35,7 +35,7 @@ static const char *plural(uint64_t n)
 static void line(uint64_t n, const char *what, const char *advice)
 {
 	if (n)
-		fprintf(stderr, "tlspcap: %" PRIu64 " %s%s%s\n", n, what, advice ? "; " : "",
+		fprintf(stderr, "tlspcap: %s: %" PRIu64 "%s%s\n", what, n, advice ? "; " : "",
 			advice ? advice : "");
 }
 
@@ -43,9 +43,9 @@ static void report_losses(const struct conversation_counts *counts)
 {
 	if (counts->gaps)
 		fprintf(stderr,
-			"tlspcap: LOST: %" PRIu64 " gaps in conversations, %" PRIu64
+			"tlspcap: LOST: %" PRIu64 " gap%s in conversations, %" PRIu64
 			" bytes that are known of; each is marked in the file\n",
-			counts->gaps, counts->gap_bytes);
+			counts->gaps, plural(counts->gaps), counts->gap_bytes);
 	for (int i = 1; i < TLSPCAP_LOSS_MAX; i++)
 		if (causes[i].what)
 			line(counts->loss[i], causes[i].what, causes[i].advice);
@@ -65,16 +65,16 @@ void report_totals(const char *path, const struct writer_counts *written,
 		   const struct conversation_counts *counts, bool quiet)
 {
 	report_losses(counts);
-	line(counts->unknown_address, "conversations have an unknown address",
+	line(counts->unknown_address, "conversations with an unknown address",
 	     "their frames say address=unknown");
-	line(counts->datagram, "TLS objects were on datagram sockets (DTLS, QUIC)",
+	line(counts->datagram, "TLS objects on datagram sockets (DTLS, QUIC)",
 	     "these are not written");
-	line(written->discarded, "packets were not written",
+	line(written->discarded, "packets that were not written",
 	     "the limit of -c was reached, or writing failed");
 	if (quiet)
 		return;
-	line(counts->both_ends, "conversations were captured at both ends", "written once");
-	line(written->filtered, "packets were rejected by the filter", NULL);
+	line(counts->both_ends, "conversations captured at both ends, written once", NULL);
+	line(written->filtered, "packets that the filter rejected", NULL);
 	fprintf(stderr,
 		"tlspcap: %" PRIu64 " packet%s of %" PRIu64 " conversation%s, %" PRIu64
 		" secret%s, %" PRIu64 " bytes in %s%s\n",
