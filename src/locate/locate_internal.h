@@ -214,6 +214,16 @@ bool accessor_keylog_random(struct x86 *x86, const struct elf_function *code,
 /* Where the object keeps the int that int f(const OBJECT *) returns. */
 bool accessor_int(struct x86 *x86, const struct elf_function *code, struct tlspcap_path *path);
 
+/* --- openssl_moves.c ------------------------------------------------------------------ */
+
+/*
+ * The one function that `plain` and `extended` call with the object as first argument and
+ * `opposite` does not. False: there is none, or more than one.
+ */
+bool openssl_find_mover(struct x86 *x86, const struct elf_function *plain,
+			const struct elf_function *extended, const struct elf_function *opposite,
+			uint64_t *address);
+
 /* --- the families -------------------------------------------------------------------- */
 
 /* Returns 1 when the family's functions are in the file, 0 when not, or -ENOMEM. */

@@ -22,6 +22,9 @@ enum {
 	ROW_LOG_SECRET,
 	ROW_CLIENT_RANDOM,
 	ROW_IS_SERVER,
+	ROW_READ_EX,
+	ROW_WRITE_EX,
+	ROW_WRITE_EX2,
 };
 
 static const struct row rows[] = {
@@ -30,9 +33,9 @@ static const struct row rows[] = {
 	[ROW_LOG_SECRET] = {"ssl_log_secret", 0, 0}, /* needs more than a symbol */
 	[ROW_CLIENT_RANDOM] = {"SSL_get_client_random", 0, 0},
 	[ROW_IS_SERVER] = {"SSL_is_server", 0, 0},
-	{"SSL_read_ex", OPENSSL_READ_EX, BOTH},
-	{"SSL_write_ex", OPENSSL_WRITE_EX, BOTH},
-	{"SSL_write_ex2", OPENSSL_WRITE_EX2, BOTH},
+	[ROW_READ_EX] = {"SSL_read_ex", OPENSSL_READ_EX, BOTH},
+	[ROW_WRITE_EX] = {"SSL_write_ex", OPENSSL_WRITE_EX, BOTH},
+	[ROW_WRITE_EX2] = {"SSL_write_ex2", OPENSSL_WRITE_EX2, BOTH},
 	{"SSL_read_early_data", OPENSSL_READ_EARLY, BOTH},
 	{"SSL_write_early_data", OPENSSL_WRITE_EARLY, BOTH},
 	{"SSL_peek", OPENSSL_PEEK, BOTH},
@@ -248,12 +251,52 @@ static void find_secrets(const struct elf_file *elf, struct x86 *x86,
 		  LOCATE_ENTER);
 }
 
-static int read_code(const struct elf_file *elf, struct elf_function *functions,
+/*
+ * Probes the functions behind the covers, if both are found, and then not the covers: half
+ * the traps, and no call that moves data without passing them.
+ */
+static bool add_movers(const struct elf_file *elf, struct x86 *x86,
+		       const struct elf_function *functions, struct locate_result *result)
+{
+	const struct elf_function *read = &functions[ROW_READ], *write = &functions[ROW_WRITE];
+	/* SSL_write_ex of OpenSSL 3.3 calls SSL_write_ex2 with flags, which has the call. */
+	bool flags = functions[ROW_WRITE_EX2].found;
+	const struct elf_function *write_ex = &functions[flags ? ROW_WRITE_EX2 : ROW_WRITE_EX];
+	uint64_t reader, writer;
+
+	if (!openssl_find_mover(x86, read, &functions[ROW_READ_EX], write, &reader) ||
+	    !openssl_find_mover(x86, write, write_ex, read, &writer))
+		return false;
+	add_probe(elf, result, reader, "ssl_read_internal", OPENSSL_READ_EX, BOTH);
+	add_probe(elf, result, writer, "ssl_write_internal",
+		  flags ? OPENSSL_WRITE_EX2 : OPENSSL_WRITE_EX, BOTH);
+	return true;
+}
+
+static bool is_cover(size_t row)
+{
+	return row == ROW_READ || row == ROW_WRITE || row == ROW_READ_EX || row == ROW_WRITE_EX ||
+	       row == ROW_WRITE_EX2;
+}
+
+static void add_calls(const struct elf_file *elf, const struct elf_function *functions, bool covers,
+		      struct locate_result *result)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (functions[i].found && rows[i].function && (covers || !is_cover(i)))
+			add_probe(elf, result, functions[i].address, rows[i].name, rows[i].function,
+				  rows[i].when);
+	}
+}
+
+/* What needs the code to be read: secrets, the role, the functions behind the covers. */
+static int read_code(const struct elf_file *elf, struct elf_function *functions, bool *movers,
 		     struct locate_result *result)
 {
 	struct x86 *x86;
 	int err;
 
+	*movers = false;
 	if (elf->machine != EM_X86_64) {
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
 			 "only x86-64 code is read; this file's machine is %u", elf->machine);
@@ -262,6 +305,7 @@ static int read_code(const struct elf_file *elf, struct elf_function *functions,
 	err = x86_open(elf, &x86);
 	if (err)
 		return err;
+	*movers = add_movers(elf, x86, functions, result);
 	find_secrets(elf, x86, functions, result);
 	if (functions[ROW_IS_SERVER].found &&
 	    !accessor_int(x86, &functions[ROW_IS_SERVER], &result->layout.server_flag))
@@ -273,6 +317,7 @@ static int read_code(const struct elf_file *elf, struct elf_function *functions,
 int openssl_locate(const struct elf_file *elf, struct locate_result *result)
 {
 	struct elf_function functions[N_ROWS] = {0};
+	bool movers;
 	int err;
 
 	for (size_t i = 0; i < N_ROWS; i++)
@@ -282,15 +327,14 @@ int openssl_locate(const struct elf_file *elf, struct locate_result *result)
 		return 0;
 	result->family = "openssl";
 	result->plaintext = true;
-	snprintf(result->plaintext_how, sizeof(result->plaintext_how), "%s",
-		 functions[ROW_READ].exported && functions[ROW_WRITE].exported ? "dynamic symbols"
-									       : "symbol table");
-	for (size_t i = 0; i < N_ROWS; i++) {
-		if (functions[i].found && rows[i].function)
-			add_probe(elf, result, functions[i].address, rows[i].name, rows[i].function,
-				  rows[i].when);
-	}
 	find_version(elf, result->version, sizeof(result->version));
-	err = read_code(elf, functions, result);
-	return err ? err : 1;
+	err = read_code(elf, functions, &movers, result);
+	if (err)
+		return err;
+	add_calls(elf, functions, !movers, result);
+	snprintf(result->plaintext_how, sizeof(result->plaintext_how), "%s%s",
+		 functions[ROW_READ].exported && functions[ROW_WRITE].exported ? "dynamic symbols"
+									       : "symbol table",
+		 movers ? ", and the functions that they cover" : "");
+	return 1;
 }
