@@ -412,7 +412,8 @@ static struct tlspcap_secret secret_of(const char *label, uint32_t length)
 {
 	struct tlspcap_secret secret = {.secret_length = length};
 
-	strncpy(secret.label, label, sizeof(secret.label));
+	/* The NUL too, where there is room for it. */
+	memcpy(secret.label, label, strnlen(label, sizeof(secret.label) - 1) + 1);
 	for (int i = 0; i < TLSPCAP_RANDOM_LEN; i++)
 		secret.client_random[i] = (uint8_t)i;
 	memset(secret.secret, 0xab, sizeof(secret.secret));
