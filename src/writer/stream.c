@@ -10,6 +10,8 @@
 #define NOTE_FRAME     "synthesized=frame;"
 #define NOTE_HANDSHAKE "synthesized=tls-handshake;"
 #define NOTE_ALERT     "synthesized=tls-alert;"
+#define NOTE_RESTART   NOTE_FRAME "restart=after-gap;"
+#define NOTE_NOT_SEEN  NOTE_FRAME "end=not-seen;"
 
 /* What the segments of a view need on their way. */
 struct emission {
@@ -185,19 +187,22 @@ static void start(struct emission *emission)
 	uint64_t established = stream->info->established_ns;
 	uint64_t syn = stream->info->syn_ns;
 
-	if (stream->state == STREAM_BROKEN)
+	bool again = stream->state == STREAM_BROKEN;
+	const char *note = again ? NOTE_RESTART : NOTE_FRAME;
+
+	if (again)
 		frame_stream_restart(stream->frames);
-	if (stream->state == STREAM_BROKEN || !established || established > now)
+	if (again || !established || established > now)
 		established = now;
-	if (stream->state == STREAM_BROKEN || !syn || syn > established)
+	if (again || !syn || syn > established)
 		syn = established;
 	stream->state = STREAM_OPEN;
 
 	emission->time_ns = syn;
-	write_frame(emission, FRAME_SYN, client, NOTE_FRAME);
+	write_frame(emission, FRAME_SYN, client, note);
 	emission->time_ns = established;
-	write_frame(emission, FRAME_SYN_ACK, opposite(client), NOTE_FRAME);
-	write_frame(emission, FRAME_ACK, client, NOTE_FRAME);
+	write_frame(emission, FRAME_SYN_ACK, opposite(client), note);
+	write_frame(emission, FRAME_ACK, client, note);
 	emission->time_ns = now;
 	write_view_open(emission);
 }
@@ -299,7 +304,7 @@ static void write_end(struct emission *emission, enum conversation_end end)
 		write_fins(emission, TLSPCAP_RECEIVED, NOTE_FRAME);
 		break;
 	case CONVERSATION_END_UNSEEN:
-		write_fins(emission, TLSPCAP_SENT, NOTE_FRAME "end=not-seen;");
+		write_fins(emission, TLSPCAP_SENT, NOTE_NOT_SEEN);
 		break;
 	case CONVERSATION_END_RESET:
 		/* Which side sent it is not known. */
