@@ -29,7 +29,7 @@
 
 #define LINE_MAX_LENGTH 65536
 #define WORDS_MAX	32
-#define OBJECTS_MAX	256
+#define OBJECTS_MAX	65536
 #define MILLISECOND	1000000
 
 struct word {
@@ -82,7 +82,7 @@ static size_t object_index(const struct script *script)
 	uint64_t tls = number(script, "tls", 0);
 
 	if (!tls || tls >= OBJECTS_MAX)
-		die(script, "tls= must be from 1 to 255");
+		die(script, "tls= must be from 1 to 65535");
 	return tls;
 }
 

@@ -202,6 +202,15 @@ static void the_server_port_chooses(void **state)
 		{8080, 443, TLSPCAP_ROLE_CLIENT, true, true, VIEW_PLAIN},
 		{50000, 6379, TLSPCAP_ROLE_CLIENT, false, true, VIEW_PLAIN},
 		{50000, 80, TLSPCAP_ROLE_CLIENT, false, false, VIEW_NULL_TLS},
+		/* The table's ends, and a range's. */
+		{50000, 7, TLSPCAP_ROLE_CLIENT, false, true, VIEW_PLAIN},
+		{50000, 57000, TLSPCAP_ROLE_CLIENT, false, true, VIEW_PLAIN},
+		{50000, 6000, TLSPCAP_ROLE_CLIENT, false, true, VIEW_PLAIN},
+		{50000, 6063, TLSPCAP_ROLE_CLIENT, false, true, VIEW_PLAIN},
+		{50000, 5999, TLSPCAP_ROLE_CLIENT, false, true, VIEW_NULL_TLS},
+		{50000, 6064, TLSPCAP_ROLE_CLIENT, false, true, VIEW_NULL_TLS},
+		{50000, 1, TLSPCAP_ROLE_CLIENT, false, true, VIEW_NULL_TLS},
+		{50000, 65535, TLSPCAP_ROLE_CLIENT, false, true, VIEW_NULL_TLS},
 	};
 
 	(void)state;
