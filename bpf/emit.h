@@ -74,8 +74,8 @@ static __always_inline bool emit_bare(__u16 type, __u64 tls_id, __u64 sock_id, _
 	return true;
 }
 
-static __always_inline void emit_gap(__u64 tls_id, __u64 sock_id, __u32 mntns, __u32 direction,
-				     __u64 offset, __u64 length, __u32 reason)
+static __always_inline void emit_gap(__u16 type, __u64 tls_id, __u64 sock_id, __u32 mntns,
+				     __u32 direction, __u64 offset, __u64 length, __u32 reason)
 {
 	struct tlspcap_gap *gap;
 
@@ -83,7 +83,7 @@ static __always_inline void emit_gap(__u64 tls_id, __u64 sock_id, __u32 mntns, _
 	gap = reserve_event(sizeof(*gap));
 	if (!gap)
 		return;
-	fill_event(&gap->event, sizeof(*gap), TLSPCAP_EVENT_GAP, mntns);
+	fill_event(&gap->event, sizeof(*gap), type, mntns);
 	gap->event.tls_id = tls_id;
 	gap->event.sock_id = sock_id;
 	gap->offset = offset;
@@ -94,35 +94,49 @@ static __always_inline void emit_gap(__u64 tls_id, __u64 sock_id, __u32 mntns, _
 	bpf_ringbuf_submit(gap, emit_flags());
 }
 
+/* What every chunk of one call has in common. */
+struct chunk {
+	__u64 tls_id;
+	__u64 sock_id;
+	__u64 time_ns;
+	__u64 offset;
+	const void *source;
+	__u32 length;
+	__u32 mntns;
+	__u16 type;
+	__u8 direction;
+	__u8 flags;
+};
+
 /*
- * One chunk of plaintext in a record of the given size class. The ring reserves constant
+ * One chunk of bytes in a record of the given size class. The ring reserves constant
  * sizes only, and reading the target's memory straight into the record saves a copy and
  * the scratch memory that a preempted program would share with another. Returns false when
  * the target's memory could not be read.
  */
-static __always_inline bool emit_chunk(const struct scope_copy *copy, __u32 mntns, __u32 length,
-				       const __u32 class)
+static __always_inline bool emit_class(const struct chunk *chunk, const __u32 class)
 {
 	struct tlspcap_data *data;
 	const __u32 room = class - sizeof(*data);
+	__u32 length = chunk->length;
 
 	data = reserve_event(class);
 	if (!data)
 		return true; /* counted; the next event's offset tells how much */
 	if (length > room)
 		length = room; /* never: for the verifier */
-	if (bpf_probe_read_user(data->bytes, length, (const void *)copy->source)) {
+	if (bpf_probe_read_user(data->bytes, length, chunk->source)) {
 		bpf_ringbuf_discard(data, BPF_RB_NO_WAKEUP);
 		return false;
 	}
-	fill_event(&data->event, sizeof(*data) + length, TLSPCAP_EVENT_DATA, mntns);
-	data->event.time_ns = copy->time_ns;
-	data->event.tls_id = copy->tls_id;
-	data->event.sock_id = copy->sock_id;
-	data->offset = copy->offset;
+	fill_event(&data->event, sizeof(*data) + length, chunk->type, chunk->mntns);
+	data->event.time_ns = chunk->time_ns;
+	data->event.tls_id = chunk->tls_id;
+	data->event.sock_id = chunk->sock_id;
+	data->offset = chunk->offset;
 	data->length = length;
-	data->direction = copy->direction;
-	data->flags = copy->flags;
+	data->direction = chunk->direction;
+	data->flags = chunk->flags;
 	data->reserved[0] = 0;
 	data->reserved[1] = 0;
 	bpf_ringbuf_submit(data, emit_flags());
@@ -133,6 +147,19 @@ static __always_inline bool emit_chunk(const struct scope_copy *copy, __u32 mntn
 #define DATA_CLASS_MEDIUM 1024
 #define DATA_CLASS_LARGE  4096
 #define DATA_CLASS_FULL	  (sizeof(struct tlspcap_data) + TLSPCAP_CHUNK)
+#define DATA_CLASS_STREAM ((sizeof(struct tlspcap_data) + TLSPCAP_STREAM_CHUNK + 7) & ~7ul)
+#define DATA_ROOM(class)  ((class) - sizeof(struct tlspcap_data))
+
+static __always_inline bool emit_chunk(const struct chunk *chunk, const __u32 full)
+{
+	if (chunk->length <= DATA_ROOM(DATA_CLASS_SMALL))
+		return emit_class(chunk, DATA_CLASS_SMALL);
+	if (chunk->length <= DATA_ROOM(DATA_CLASS_MEDIUM))
+		return emit_class(chunk, DATA_CLASS_MEDIUM);
+	if (chunk->length <= DATA_ROOM(DATA_CLASS_LARGE))
+		return emit_class(chunk, DATA_CLASS_LARGE);
+	return emit_class(chunk, full);
+}
 
 /*
  * Takes one chunk off the thread's copy. A global function, so that the verifier looks at it
@@ -143,30 +170,29 @@ __noinline int emit_step(__u64 thread)
 {
 	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
 	struct scope_copy *copy;
-	__u32 length, mntns;
-	bool read;
+	struct chunk chunk;
 
 	if (!scope)
 		return 0;
 	copy = &scope->copy;
 	if (!copy->left)
 		return 0;
-	mntns = scope->mntns;
-	length = copy->left > TLSPCAP_CHUNK ? TLSPCAP_CHUNK : copy->left;
-	if (length <= DATA_CLASS_SMALL - sizeof(struct tlspcap_data))
-		read = emit_chunk(copy, mntns, length, DATA_CLASS_SMALL);
-	else if (length <= DATA_CLASS_MEDIUM - sizeof(struct tlspcap_data))
-		read = emit_chunk(copy, mntns, length, DATA_CLASS_MEDIUM);
-	else if (length <= DATA_CLASS_LARGE - sizeof(struct tlspcap_data))
-		read = emit_chunk(copy, mntns, length, DATA_CLASS_LARGE);
-	else
-		read = emit_chunk(copy, mntns, length, DATA_CLASS_FULL);
-	if (!read)
-		emit_gap(copy->tls_id, copy->sock_id, mntns, copy->direction, copy->offset, length,
-			 TLSPCAP_LOSS_FAULT);
-	copy->source += length;
-	copy->offset += length;
-	copy->left -= length;
+	chunk.tls_id = copy->tls_id;
+	chunk.sock_id = copy->sock_id;
+	chunk.time_ns = copy->time_ns;
+	chunk.offset = copy->offset;
+	chunk.source = (const void *)copy->source;
+	chunk.length = copy->left > TLSPCAP_CHUNK ? TLSPCAP_CHUNK : copy->left;
+	chunk.mntns = scope->mntns;
+	chunk.type = TLSPCAP_EVENT_DATA;
+	chunk.direction = copy->direction;
+	chunk.flags = copy->flags;
+	if (!emit_chunk(&chunk, DATA_CLASS_FULL))
+		emit_gap(TLSPCAP_EVENT_GAP, chunk.tls_id, chunk.sock_id, chunk.mntns,
+			 chunk.direction, chunk.offset, chunk.length, TLSPCAP_LOSS_FAULT);
+	copy->source += chunk.length;
+	copy->offset += chunk.length;
+	copy->left -= chunk.length;
 	return copy->left > 0;
 }
 
@@ -183,8 +209,8 @@ static __always_inline void emit_buffer(struct scope *scope, __u64 thread)
 			return;
 	}
 	if (copy->left)
-		emit_gap(copy->tls_id, copy->sock_id, scope->mntns, copy->direction, copy->offset,
-			 copy->left, TLSPCAP_LOSS_CALL_SIZE);
+		emit_gap(TLSPCAP_EVENT_GAP, copy->tls_id, copy->sock_id, scope->mntns,
+			 copy->direction, copy->offset, copy->left, TLSPCAP_LOSS_CALL_SIZE);
 }
 
 #endif

@@ -51,6 +51,7 @@ struct cred {
 struct mm_struct;
 
 struct task_struct {
+	unsigned int flags;
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
@@ -94,6 +95,16 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct inet_connection_sock {
+	const void *icsk_ulp_ops;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 write_seq;
+	__u32 copied_seq;
+};
+
 struct super_block {
 	__u32 s_dev;
 };
@@ -130,6 +141,7 @@ struct trace_event_raw_sock_msg_length {
 	__u16 family;
 	__u16 protocol;
 	int ret;
+	int flags;
 };
 
 struct trace_event_raw_inet_sock_set_state {

@@ -61,12 +61,36 @@ struct object {
 	__u32 library;
 };
 
+#define SOCKET_OBJECT 1 /* a TLS object uses it */
+#define SOCKET_STREAM 2 /* its bytes are copied */
+
 struct socket_info {
 	__u64 id;
 	__u64 syn_ns;
 	__u64 established_ns;
 	__u32 role;
-	__u32 bound; /* a TLS object uses it: its state changes are events */
+	__u32 bound;	   /* user space knows it: its state changes are events */
+	__u32 stream;	   /* STREAM_… of stream.h */
+	__u32 looked;	   /* bytes that were copied while it was not known whether it is TLS */
+	__u32 sequence[2]; /* TCP sequence number of the next byte; index: direction */
+	__u64 offset[2];   /* bytes of the stream before it */
+};
+
+/* What is left to copy of one system call's buffers. */
+struct stream_copy {
+	__u64 sk;
+	__u64 sock_id;
+	__u64 time_ns;
+	__u64 source; /* of the current buffer */
+	__u64 source_left;
+	__u64 vector; /* struct iovec *: the buffers after it */
+	__u64 vector_left;
+	__u64 left; /* bytes of the whole call */
+	__u64 offset;
+	__u32 direction;
+	__u32 mntns;
+	__u32 message; /* index in sendmmsg's or recvmmsg's array, for the next one */
+	__u32 failed;
 };
 
 struct {
@@ -94,6 +118,13 @@ struct {
 	__type(key, __u64); /* struct sock * */
 	__type(value, struct socket_info);
 } sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct stream_copy);
+} stream_copies SEC(".maps");
 
 /* Processes that have had TLS objects: their exit is an event. */
 struct {
@@ -143,6 +174,7 @@ const volatile bool only_mntns = false;
 const volatile bool only_pid = false;
 const volatile bool only_uid = false;
 const volatile bool follow = false;
+const volatile bool streams = false; /* sockets' bytes are copied */
 const volatile __u64 wake_bytes = 8 << 20;
 
 /* How user space waits, see emit.h. It shares this memory with the programs. */

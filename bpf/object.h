@@ -18,18 +18,24 @@ static __always_inline void object_fill_key(struct object_key *key, __u64 tls)
 	key->exec_id = (__u32)BPF_CORE_READ(task, self_exec_id);
 }
 
+static __always_inline void fill_owner(struct tlspcap_open *open, __u32 mntns)
+{
+	fill_event(&open->event, sizeof(*open), TLSPCAP_EVENT_OPEN, mntns);
+	open->cgroup = bpf_get_current_cgroup_id();
+	open->uid = (__u32)bpf_get_current_uid_gid();
+	open->library = 0;
+	bpf_get_current_comm(open->comm, sizeof(open->comm));
+}
+
 static __always_inline bool object_announce(const struct object *object, __u32 mntns)
 {
 	struct tlspcap_open *open = reserve_event(sizeof(*open));
 
 	if (!open)
 		return false;
-	fill_event(&open->event, sizeof(*open), TLSPCAP_EVENT_OPEN, mntns);
+	fill_owner(open, mntns);
 	open->event.tls_id = object->id;
-	open->cgroup = bpf_get_current_cgroup_id();
-	open->uid = (__u32)bpf_get_current_uid_gid();
 	open->library = object->library;
-	bpf_get_current_comm(open->comm, sizeof(open->comm));
 	bpf_ringbuf_submit(open, emit_flags());
 	return true;
 }

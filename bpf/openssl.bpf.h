@@ -257,8 +257,8 @@ int openssl_leave(struct pt_regs *ctx)
 	offset = object->offset[direction];
 	object->offset[direction] = offset + moved;
 	if (function == OPENSSL_SENDFILE) {
-		emit_gap(object->id, object->sock_id, scope->mntns, direction, offset, moved,
-			 TLSPCAP_LOSS_BYPASS);
+		emit_gap(TLSPCAP_EVENT_GAP, object->id, object->sock_id, scope->mntns, direction,
+			 offset, moved, TLSPCAP_LOSS_BYPASS);
 		return 0;
 	}
 	copy = &scope->copy;

@@ -16,6 +16,7 @@ int process_exit(void *ctx)
 	__u32 pid = thread >> 32, tid = (__u32)thread;
 
 	bpf_map_delete_elem(&scopes, &thread);
+	bpf_map_delete_elem(&stream_copies, &thread);
 	if (follow && tid != pid)
 		bpf_map_delete_elem(&scope_pid, &tid);
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)

@@ -15,6 +15,8 @@
 #define AF_INET6	10
 #define IPPROTO_TCP	6
 
+#define STREAM_LOOKING	1 /* of stream.h */
+
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT	2
 #define TCP_SYN_RECV	3
@@ -74,12 +76,32 @@ static __always_inline struct socket_info *socket_get(__u64 sk)
 	return info;
 }
 
+/* Tells which socket it is; with tls_id 0, of the stream. False: the ring is full. */
+static __always_inline bool socket_emit(const struct socket_info *info, const struct sock *sk,
+					__u64 tls_id, __u8 tls_role, __u32 mntns)
+{
+	struct tlspcap_socket *event = reserve_event(sizeof(*event));
+
+	if (!event)
+		return false;
+	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_SOCKET, mntns);
+	event->event.tls_id = tls_id;
+	event->event.sock_id = info->id;
+	event->syn_ns = info->syn_ns;
+	event->established_ns = info->established_ns;
+	event->role = info->role;
+	event->tls_role = tls_role;
+	event->reserved = 0;
+	socket_fill_addresses(event, sk);
+	bpf_ringbuf_submit(event, emit_flags());
+	return true;
+}
+
 /* The current thread moves bytes on `sk`. */
 static __always_inline int socket_used(const struct sock *sk)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
-	struct tlspcap_socket *event;
 	struct socket_info *info;
 	struct scope_frame *top;
 	struct object *object;
@@ -94,21 +116,10 @@ static __always_inline int socket_used(const struct sock *sk)
 	if (!info || info->id == object->sock_id)
 		return 0;
 
-	event = reserve_event(sizeof(*event));
-	if (!event)
+	if (!socket_emit(info, sk, object->id, tls_role(top->tls, top->library), scope->mntns))
 		return 0; /* tried again when the socket is used again */
-	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_SOCKET, scope->mntns);
-	event->event.tls_id = object->id;
-	event->event.sock_id = info->id;
-	event->syn_ns = info->syn_ns;
-	event->established_ns = info->established_ns;
-	event->role = info->role;
-	event->tls_role = tls_role(top->tls, top->library);
-	event->reserved = 0;
-	socket_fill_addresses(event, sk);
-	info->bound = 1;
+	info->bound |= SOCKET_OBJECT;
 	object->sock_id = info->id;
-	bpf_ringbuf_submit(event, emit_flags());
 	return 0;
 }
 
@@ -142,6 +153,18 @@ static __always_inline void socket_emit_state(const struct socket_info *info, in
 	bpf_ringbuf_submit(event, emit_flags());
 }
 
+/* From here on the socket's bytes can be placed in its stream. */
+static __always_inline void socket_begin_stream(struct socket_info *info, const void *sk)
+{
+	const struct tcp_sock *tcp = sk;
+
+	if (!streams || info->stream)
+		return;
+	info->stream = STREAM_LOOKING;
+	info->sequence[TLSPCAP_SENT] = BPF_CORE_READ(tcp, write_seq);
+	info->sequence[TLSPCAP_RECEIVED] = BPF_CORE_READ(tcp, copied_seq);
+}
+
 /*
  * A passive open is seen in the context of whoever received the packet, so that these are
  * noted for the whole machine: who will accept the socket cannot be known yet.
@@ -159,6 +182,7 @@ static __always_inline void socket_note(__u64 sk, int old_state, int new_state)
 	} else if (new_state == TCP_ESTABLISHED && old_state == TCP_SYN_RECV) {
 		fresh.established_ns = bpf_ktime_get_ns();
 		fresh.role = TLSPCAP_ROLE_SERVER;
+		socket_begin_stream(&fresh, (const void *)sk);
 	} else {
 		return;
 	}
@@ -180,8 +204,10 @@ int socket_state(struct trace_event_raw_inet_sock_set_state *ctx)
 		socket_note(sk, old_state, new_state);
 		return 0;
 	}
-	if (new_state == TCP_ESTABLISHED && !info->established_ns)
+	if (new_state == TCP_ESTABLISHED && !info->established_ns) {
 		info->established_ns = bpf_ktime_get_ns();
+		socket_begin_stream(info, ctx->skaddr);
+	}
 	if (info->bound)
 		socket_emit_state(info, old_state, new_state);
 	if (new_state == TCP_CLOSE)

@@ -10,6 +10,7 @@
 #include "emit.h"
 #include "object.h"
 #include "socket.h"
+#include "stream.h"
 #include "process.h"
 
 #include "openssl.bpf.h"

@@ -18,6 +18,7 @@ struct capture;
 struct capture_options {
 	struct target_scope scope; /* filtered in the kernel */
 	bool follow;		   /* the children of scope.pid belong to it */
+	bool streams;		   /* copy the bytes of TLS connections' sockets, too */
 	size_t ring_bytes;	   /* a power of two multiple of the page size; 0: default */
 	int verbosity;		   /* 2: libbpf's warnings, 3: all its words; on stderr */
 };

@@ -20,26 +20,32 @@
 #define TLSPCAP_EVENT_VERSION 1
 
 /* Most bytes of plaintext in one DATA event; the largest TLS record (RFC 8446, 5.1). */
-#define TLSPCAP_CHUNK	   16384
-#define TLSPCAP_COMM_LEN   16
-#define TLSPCAP_LABEL_LEN  40 /* longest key log label is 31 characters */
-#define TLSPCAP_RANDOM_LEN 32
-#define TLSPCAP_SECRET_LEN 64 /* SHA-512's output; the longest logged one is 48 */
-#define TLSPCAP_INFO_LEN   256
-#define TLSPCAP_TEXT_LEN   512
+#define TLSPCAP_CHUNK 16384
+/* Most bytes in one STREAM event: such a record in its protection, and its header (5.2). */
+#define TLSPCAP_STREAM_CHUNK (16384 + 256 + 5)
+
+#define TLSPCAP_COMM_LEN     16
+#define TLSPCAP_LABEL_LEN    40 /* longest key log label is 31 characters */
+#define TLSPCAP_RANDOM_LEN   32
+#define TLSPCAP_SECRET_LEN   64 /* SHA-512's output; the longest logged one is 48 */
+#define TLSPCAP_INFO_LEN     256
+#define TLSPCAP_TEXT_LEN     512
 
 enum tlspcap_event_type {
 	TLSPCAP_EVENT_NONE = 0,
 	/* made by the kernel probes */
-	TLSPCAP_EVENT_OPEN = 1,	  /* a TLS object is seen for the first time */
-	TLSPCAP_EVENT_SOCKET = 2, /* the TLS object's bytes pass this socket */
-	TLSPCAP_EVENT_STATE = 3,  /* that socket changed its TCP state */
-	TLSPCAP_EVENT_DATA = 4,	  /* plaintext that a library call accepted or returned */
-	TLSPCAP_EVENT_GAP = 5,	  /* plaintext that there was and that we do not have */
-	TLSPCAP_EVENT_SECRET = 6, /* one key log secret */
-	TLSPCAP_EVENT_INFO = 7,	  /* server name, ALPN */
-	TLSPCAP_EVENT_CLOSE = 8,  /* the TLS object is freed */
-	TLSPCAP_EVENT_EXIT = 9,	  /* the process is gone */
+	TLSPCAP_EVENT_OPEN = 1,	       /* a TLS object is seen for the first time */
+	TLSPCAP_EVENT_SOCKET = 2,      /* the TLS object's bytes pass this socket */
+	TLSPCAP_EVENT_STATE = 3,       /* that socket changed its TCP state */
+	TLSPCAP_EVENT_DATA = 4,	       /* plaintext that a library call accepted or returned */
+	TLSPCAP_EVENT_GAP = 5,	       /* plaintext that there was and that we do not have */
+	TLSPCAP_EVENT_SECRET = 6,      /* one key log secret */
+	TLSPCAP_EVENT_INFO = 7,	       /* server name, ALPN */
+	TLSPCAP_EVENT_CLOSE = 8,       /* the TLS object is freed */
+	TLSPCAP_EVENT_EXIT = 9,	       /* the process is gone */
+	TLSPCAP_EVENT_STREAM = 10,     /* bytes as they passed the socket: struct tlspcap_data */
+	TLSPCAP_EVENT_STREAM_GAP = 11, /* such bytes that we do not have: struct tlspcap_gap */
+	TLSPCAP_EVENT_STREAM_END = 12, /* no TLS on this socket: no more of its bytes come */
 	/* made by user space, so that a recording holds all that the later stages see */
 	TLSPCAP_EVENT_CLOCK = 64,     /* what time it is; deadlines are looked at here only */
 	TLSPCAP_EVENT_NAMESPACE = 65, /* a mount namespace's name and description */
@@ -75,6 +81,11 @@ enum tlspcap_loss {
 	TLSPCAP_LOSS_FOLLOW_FULL = 12, /* a child of -- COMMAND could not be added to the set */
 	TLSPCAP_LOSS_MAX = 16,
 };
+
+/*
+ * A socket's stream stands for itself: OPEN and SOCKET with tls_id 0 say whose it is and what
+ * its addresses are, STREAM events count `offset` from the connection's first byte.
+ */
 
 /* Every event starts with this. 56 bytes. */
 struct tlspcap_event {

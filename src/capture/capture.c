@@ -66,6 +66,11 @@ static void set_scope(struct tlspcap_bpf *skeleton, const struct capture_options
 	skeleton->rodata->only_pid = options->scope.n_pid > 0 || options->follow;
 	skeleton->rodata->only_uid = options->scope.n_uid > 0;
 	skeleton->rodata->follow = options->follow;
+	skeleton->rodata->streams = options->streams;
+	bpf_program__set_autoload(skeleton->progs.stream_send, options->streams);
+	bpf_program__set_autoload(skeleton->progs.stream_receive, options->streams);
+	bpf_program__set_autoload(skeleton->progs.stream_sendmmsg, options->streams);
+	bpf_program__set_autoload(skeleton->progs.stream_recvmmsg, options->streams);
 }
 
 static int add_key(struct bpf_map *map, uint32_t key)
@@ -220,15 +225,20 @@ int capture_attach_system(struct capture *capture)
 {
 	struct tlspcap_bpf *skeleton = capture->skeleton;
 	struct bpf_program *const programs[] = {
-		skeleton->progs.socket_state,	skeleton->progs.socket_send,
-		skeleton->progs.socket_receive, skeleton->progs.process_exit,
-		skeleton->progs.process_fork,
+		skeleton->progs.socket_state,	 skeleton->progs.socket_send,
+		skeleton->progs.socket_receive,	 skeleton->progs.process_exit,
+		skeleton->progs.process_fork,	 skeleton->progs.stream_send,
+		skeleton->progs.stream_receive,	 skeleton->progs.stream_sendmmsg,
+		skeleton->progs.stream_recvmmsg,
 	};
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		struct bpf_link *link = bpf_program__attach(programs[i]);
+		struct bpf_link *link;
 		int error;
 
+		if (!bpf_program__autoload(programs[i]))
+			continue;
+		link = bpf_program__attach(programs[i]);
 		if (!link)
 			return -errno;
 		error = attach_keep(capture, link);

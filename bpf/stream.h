@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The bytes of a TCP socket as they pass it, both directions, from the first one.
+ *
+ * The hook is the end of the kernel's send and receive functions, when the count is known;
+ * the bytes are read from the buffers that the system call named. TCP's own sequence numbers
+ * say at which place of the stream they stand, so that what bypassed us (sendfile, splice,
+ * io_uring) is a gap of known size and not a guess.
+ */
+#ifndef TLSPCAP_BPF_STREAM_H
+#define TLSPCAP_BPF_STREAM_H
+
+#include "socket.h"
+
+/* STREAM_LOOKING 1: complete so far; whether it is TLS is not known yet */
+#define STREAM_TLS  2
+#define STREAM_NONE 3 /* not TLS, or no longer to be followed */
+
+/* Bytes of both directions among which TLS must begin (STARTTLS comes after some words). */
+#define STREAM_LOOK_BYTES 16384
+
+#define MSG_OOB		  0x1
+#define MSG_PEEK	  0x2
+#define MSG_TRUNC	  0x20
+#define MSG_ERRQUEUE	  0x2000
+
+#define PF_IO_WORKER	  0x10
+
+#if defined(__TARGET_ARCH_x86)
+#define REGS_CALL(regs) ((regs)->orig_rax)
+#define REGS_ARG2(regs) ((regs)->rsi)
+#define REGS_ARG3(regs) ((regs)->rdx)
+#define REGS_MODE(regs) ((regs)->cs)
+#define MODE_32_BIT	0x23
+#define CALL_READ	0
+#define CALL_WRITE	1
+#define CALL_READV	19
+#define CALL_WRITEV	20
+#define CALL_SENDTO	44
+#define CALL_RECVFROM	45
+#define CALL_SENDMSG	46
+#define CALL_RECVMSG	47
+#define CALL_RECVMMSG	299
+#define CALL_SENDMMSG	307
+#define CALL_PREADV2	327
+#define CALL_PWRITEV2	328
+#else
+#error "the system calls of this machine are not known"
+#endif
+
+struct user_buffer { /* struct iovec */
+	__u64 base;
+	__u64 length;
+};
+
+struct user_message { /* struct msghdr, 64 bits */
+	__u64 name;
+	__u64 name_length;
+	__u64 vector;
+	__u64 vector_length;
+	__u64 control;
+	__u64 control_length;
+	__u64 flags;
+};
+
+#define USER_MMSG_SIZE (sizeof(struct user_message) + 8)
+
+static __always_inline bool stream_is_vector(__u64 call)
+{
+	return call == CALL_READV || call == CALL_WRITEV || call == CALL_PREADV2 ||
+	       call == CALL_PWRITEV2;
+}
+
+static __always_inline bool stream_is_buffer(__u64 call)
+{
+	return call == CALL_READ || call == CALL_WRITE || call == CALL_SENDTO ||
+	       call == CALL_RECVFROM;
+}
+
+/* Where the current system call's bytes are. False: not in memory that we can name. */
+static __always_inline bool stream_find_buffers(struct stream_copy *copy)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct pt_regs *regs =
+		(struct pt_regs *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
+	struct user_message message;
+	__u64 call, mode, second, third;
+
+	/* A kernel thread that works for io_uring has no system call of its own. */
+	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+		return false;
+	bpf_probe_read_kernel(&call, sizeof(call), &REGS_CALL(regs));
+	bpf_probe_read_kernel(&mode, sizeof(mode), &REGS_MODE(regs));
+	bpf_probe_read_kernel(&second, sizeof(second), &REGS_ARG2(regs));
+	bpf_probe_read_kernel(&third, sizeof(third), &REGS_ARG3(regs));
+	if (mode == MODE_32_BIT)
+		return false;
+	copy->source = 0;
+	copy->source_left = 0;
+	copy->vector = 0;
+	copy->vector_left = 0;
+	if (stream_is_buffer(call)) {
+		copy->source = second;
+		copy->source_left = third;
+		return true;
+	}
+	if (stream_is_vector(call)) {
+		copy->vector = second;
+		copy->vector_left = third;
+		return true;
+	}
+	if (call == CALL_SENDMMSG || call == CALL_RECVMMSG)
+		second += (__u64)copy->message++ * USER_MMSG_SIZE;
+	else if (call != CALL_SENDMSG && call != CALL_RECVMSG)
+		return false;
+	if (bpf_probe_read_user(&message, sizeof(message), (const void *)second))
+		return false;
+	copy->vector = message.vector;
+	copy->vector_left = message.vector_length;
+	return true;
+}
+
+/* Goes on to the next buffer that has bytes. False: there is none. */
+static __always_inline bool stream_next_buffer(struct stream_copy *copy)
+{
+	struct user_buffer buffer;
+
+	if (!copy->vector_left ||
+	    bpf_probe_read_user(&buffer, sizeof(buffer), (const void *)copy->vector))
+		return false;
+	copy->vector += sizeof(buffer);
+	copy->vector_left--;
+	copy->source = buffer.base;
+	copy->source_left = buffer.length;
+	return true;
+}
+
+/* Takes one chunk, or one step in the vector. Global, as emit_step(). 0: done. */
+__noinline int stream_step(__u64 thread)
+{
+	struct stream_copy *copy = bpf_map_lookup_elem(&stream_copies, &thread);
+	struct chunk chunk;
+
+	if (!copy || !copy->left)
+		return 0;
+	if (!copy->source_left) {
+		if (stream_next_buffer(copy))
+			return 1;
+		copy->failed = 1;
+		return 0;
+	}
+	chunk.length =
+		copy->source_left > TLSPCAP_STREAM_CHUNK ? TLSPCAP_STREAM_CHUNK : copy->source_left;
+	if (chunk.length > copy->left)
+		chunk.length = copy->left;
+	chunk.tls_id = 0;
+	chunk.sock_id = copy->sock_id;
+	chunk.time_ns = copy->time_ns;
+	chunk.offset = copy->offset;
+	chunk.source = (const void *)copy->source;
+	chunk.mntns = copy->mntns;
+	chunk.type = TLSPCAP_EVENT_STREAM;
+	chunk.direction = copy->direction;
+	chunk.flags = 0;
+	if (!emit_chunk(&chunk, DATA_CLASS_STREAM))
+		emit_gap(TLSPCAP_EVENT_STREAM_GAP, 0, chunk.sock_id, chunk.mntns, chunk.direction,
+			 chunk.offset, chunk.length, TLSPCAP_LOSS_FAULT);
+	copy->source += chunk.length;
+	copy->source_left -= chunk.length;
+	copy->offset += chunk.length;
+	copy->left -= chunk.length;
+	return copy->left > 0;
+}
+
+/* A TLS record of a handshake begins here: type 22, version 3.x (RFC 8446, 5.1). */
+static __always_inline bool stream_is_hello(const struct stream_copy *copy)
+{
+	struct user_buffer buffer = {copy->source, copy->source_left};
+	__u8 start[3];
+
+	if (!buffer.length &&
+	    bpf_probe_read_user(&buffer, sizeof(buffer), (const void *)copy->vector))
+		return false;
+	if (buffer.length < sizeof(start) ||
+	    bpf_probe_read_user(start, sizeof(start), (const void *)buffer.base))
+		return false;
+	return start[0] == 22 && start[1] == 3 && start[2] <= 4;
+}
+
+/* Whose socket it is and what its addresses are; once, before its first bytes. */
+static __always_inline bool stream_announce(struct socket_info *info, const struct sock *sk,
+					    __u32 mntns)
+{
+	struct tlspcap_open *open;
+
+	if (info->bound & SOCKET_STREAM)
+		return true;
+	open = reserve_event(sizeof(*open));
+	if (!open)
+		return false;
+	fill_owner(open, mntns);
+	open->event.sock_id = info->id;
+	bpf_ringbuf_submit(open, emit_flags());
+	if (!socket_emit(info, sk, 0, TLSPCAP_ROLE_UNKNOWN, mntns))
+		return false;
+	info->bound |= SOCKET_STREAM;
+	return true;
+}
+
+static __always_inline void stream_gap(struct socket_info *info, __u32 mntns, __u32 direction,
+				       __u64 length, __u32 reason)
+{
+	emit_gap(TLSPCAP_EVENT_STREAM_GAP, 0, info->id, mntns, direction, info->offset[direction],
+		 length, reason);
+	info->offset[direction] += length;
+}
+
+static __always_inline void stream_stop(struct socket_info *info, __u32 mntns)
+{
+	info->stream = STREAM_NONE;
+	emit_bare(TLSPCAP_EVENT_STREAM_END, 0, info->id, mntns);
+}
+
+/* The place in the stream where these `moved` bytes stand. False: it is not known any more. */
+static __always_inline bool stream_find_place(struct socket_info *info, const struct sock *sk,
+					      __u32 mntns, __u32 direction, __u32 moved)
+{
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	__u32 end = direction == TLSPCAP_SENT ? BPF_CORE_READ(tcp, write_seq)
+					      : BPF_CORE_READ(tcp, copied_seq);
+	__s32 skipped = (__s32)(end - moved - info->sequence[direction]);
+
+	/* Kernel TLS: what passes is plaintext, and the numbers count records. */
+	if (BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops) || skipped < 0) {
+		stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
+		stream_stop(info, mntns);
+		return false;
+	}
+	if (skipped)
+		stream_gap(info, mntns, direction, (__u32)skipped, TLSPCAP_LOSS_BYPASS);
+	info->sequence[direction] = end;
+	return true;
+}
+
+static __always_inline struct stream_copy *stream_copy_get(__u64 thread)
+{
+	struct stream_copy *copy = bpf_map_lookup_elem(&stream_copies, &thread);
+	struct stream_copy fresh = {};
+
+	if (copy)
+		return copy;
+	bpf_map_update_elem(&stream_copies, &thread, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&stream_copies, &thread);
+}
+
+#define STREAM_STEPS 4096
+
+static __always_inline void stream_copy_all(struct socket_info *info, struct stream_copy *copy,
+					    __u64 thread)
+{
+	__u32 mntns = copy->mntns, direction = copy->direction;
+	int i;
+
+	for (i = 0; i < STREAM_STEPS; i++) {
+		if (!stream_step(thread))
+			break;
+	}
+	info->offset[direction] = copy->offset;
+	if (copy->left)
+		stream_gap(info, mntns, direction, copy->left,
+			   copy->failed ? TLSPCAP_LOSS_FAULT : TLSPCAP_LOSS_CALL_SIZE);
+}
+
+/* `moved` bytes have passed the socket. */
+static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 flags,
+					__u32 direction)
+{
+	__u64 thread = bpf_get_current_pid_tgid(), key = (__u64)sk;
+	struct socket_info *info;
+	struct stream_copy *copy;
+	__u32 mntns;
+
+	if (moved <= 0 || !filter_task(&mntns))
+		return 0;
+	info = bpf_map_lookup_elem(&sockets, &key);
+	if (!info || (info->stream != STREAM_LOOKING && info->stream != STREAM_TLS))
+		return 0;
+	if (direction == TLSPCAP_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+		return 0;
+	copy = stream_copy_get(thread);
+	if (!copy || !stream_announce(info, sk, mntns)) {
+		count_loss(TLSPCAP_LOSS_SCOPE_FULL);
+		info->stream = STREAM_NONE; /* without its beginning it is no use */
+		return 0;
+	}
+	if (!stream_find_place(info, sk, mntns, direction, moved))
+		return 0;
+	copy->left = 0;
+	if ((direction == TLSPCAP_RECEIVED && (flags & MSG_TRUNC)) || !stream_find_buffers(copy)) {
+		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_BYPASS);
+		return 0;
+	}
+	if (info->stream == STREAM_LOOKING && stream_is_hello(copy))
+		info->stream = STREAM_TLS;
+	copy->sock_id = info->id;
+	copy->time_ns = bpf_ktime_get_ns();
+	copy->left = moved;
+	copy->offset = info->offset[direction];
+	copy->direction = direction;
+	copy->mntns = mntns;
+	copy->failed = 0;
+	stream_copy_all(info, copy, thread);
+	if (info->stream != STREAM_LOOKING)
+		return 0;
+	info->looked += moved;
+	if (info->looked > STREAM_LOOK_BYTES)
+		stream_stop(info, mntns);
+	return 0;
+}
+
+SEC("tracepoint/sock/sock_send_length")
+int stream_send(struct trace_event_raw_sock_msg_length *ctx)
+{
+	return stream_moved(ctx->sk, ctx->ret, 0, TLSPCAP_SENT);
+}
+
+SEC("tracepoint/sock/sock_recv_length")
+int stream_receive(struct trace_event_raw_sock_msg_length *ctx)
+{
+	return stream_moved(ctx->sk, ctx->ret, ctx->flags, TLSPCAP_RECEIVED);
+}
+
+/* sendmmsg and recvmmsg move several messages: each comes by with the same registers. */
+static __always_inline int stream_first_message(void)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct stream_copy *copy = bpf_map_lookup_elem(&stream_copies, &thread);
+
+	if (copy)
+		copy->message = 0;
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_sendmmsg")
+int stream_sendmmsg(void *ctx)
+{
+	return stream_first_message();
+}
+
+SEC("tracepoint/syscalls/sys_enter_recvmmsg")
+int stream_recvmmsg(void *ctx)
+{
+	return stream_first_message();
+}
+
+#endif
