@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+# Sourced by lib.sh: what stock tools say about a file. Default settings of every tshark.
+
+# The tsharks that are there; $tshark_missing says which are not, and why.
+tsharks=(host)
+tshark_missing=
+for suite in trixie sid; do
+	if root_ready "$suite"; then
+		tsharks+=("$suite")
+	else
+		tshark_missing+="tshark of $suite: $(root_reason "$suite"). "
+	fi
+done
+unset suite
+[[ ${E2E_TSHARKS:-} ]] && read -ra tsharks <<<"$E2E_TSHARKS"
+
+tshark_of() # SUITE ARGUMENT...
+{
+	"$ENVIRONMENT/tshark" "$@" 2>>"$W/tshark.err"
+}
+
+# What stands in a capture, one value for each frame that has it: FILE FIELD [FILTER]
+fields()
+{
+	tshark_of host -r "$1" ${3:+-Y "$3"} -T fields -e "$2" | grep -v '^$'
+}
+
+count_frames() # FILE [FILTER]
+{
+	tshark_of host -r "$1" ${2:+-Y "$2"} -T fields -e frame.number | wc -l
+}
+
+# export_objects SUITE FILE FOLDER: the bodies of HTTP/1 and HTTP/2 messages; and what that
+# tshark complains about, in FOLDER.expert. One pass.
+export_objects()
+{
+	mkdir -p "$3"
+	tshark_of "$1" -r "$2" --export-objects "http,$3" -T fields -E separator=/t \
+		-e frame.number -e tcp.analysis.flags -e _ws.malformed -e _ws.expert.severity \
+		-e _ws.expert.message >"$3.expert" || return
+	# 4.0 does not export what HTTP/2 carried, but it shows it: bodies of several DATA
+	# frames put together, and those of one.
+	[[ $(tshark_of "$1" --version) == *'(Wireshark) 4.0.'* ]] || return 0
+	http2_bodies "$1" "$2" "$3" many http2.body.reassembled.data http2.body.reassembled.data
+	http2_bodies "$1" "$2" "$3" one http2.data.data \
+		'http2.type == 0 && http2.flags.end_stream == 1 && !http2.body.reassembled.data'
+}
+
+http2_bodies() # SUITE FILE FOLDER NAME FIELD FILTER
+{
+	local body n=0
+
+	while IFS= read -r body; do
+		n=$((n + 1))
+		printf '%s' "$body" | xxd -r -p >"$3/http2.$4.$n"
+	done < <(tshark_of "$1" -r "$2" -Y "$6" -T fields -e "$5" | grep .)
+}
+
+# Lines of an .expert file that a clean file has not: analysis flags, malformed, Warn, Error.
+complaints() # FILE
+{
+	awk -F'\t' '
+	{
+		n = split($4, severity, ",")
+		bad = $2 != "" || $3 != ""
+		# PI_WARN, PI_ERROR
+		for (i = 1; i <= n; i++)
+			bad = bad || severity[i] + 0 >= 6291456
+		if (bad)
+			print "frame " $1 ": " $2 " " $3 " " $5
+	}' "$1"
+}
+
+# shows_bodies NAME FILE HASHES: every tshark exports exactly the bodies with these sorted
+# hashes, and finds nothing to complain about.
+shows_bodies()
+{
+	local name=$1 file=$2 expected=$3 suite folder got
+
+	[[ -s $file ]] || { fail "$name: no file $file"; return; }
+	for suite in "${tsharks[@]}"; do
+		folder=$W/objects.$suite
+		rm -rf "$folder" "$folder.expert"
+		if ! export_objects "$suite" "$file" "$folder"; then
+			fail "$name: tshark of $suite cannot read the file"
+			continue
+		fi
+		got=$(find "$folder" -type f -exec sha256sum {} + | cut -d' ' -f1 | sort)
+		same "$name: bodies in tshark of $suite" "$expected" "$got"
+		same "$name: nothing wrong for tshark of $suite" '' "$(complaints "$folder.expert")"
+		rm -rf "$folder"
+	done
+	[[ $tshark_missing ]] && printf 'SKIP: %s\n' "$tshark_missing"
+	sound "$name" "$file"
+}
+
+# Only the second half of shows_bodies.
+shows_nothing_wrong() # NAME FILE
+{
+	local suite
+
+	for suite in "${tsharks[@]}"; do
+		export_objects "$suite" "$2" "$W/objects.$suite"
+		rm -rf "$W/objects.$suite"
+		same "$1: nothing wrong for tshark of $suite" '' \
+			"$(complaints "$W/objects.$suite.expert")"
+	done
+	sound "$1" "$2"
+}
+
+# sound NAME FILE: block by block, for stock tools and for our own strict checker.
+sound()
+{
+	same "$1: sound blocks" '' \
+		"$(tshark_of host -r "$2" -X 'read_format:MIME Files Format' -q -z expert)"
+	check "$1: capinfos" capinfos "$2"
+	check "$1: tcpdump reads it" tcpdump -nn -r "$2" -w /dev/null
+	[[ -x $BUILD/tools/tlspcap-check ]] &&
+		check "$1: tlspcap-check" "$BUILD/tools/tlspcap-check" "$2"
+}
+
+# The key log lines in the file's decryption secrets blocks, sorted, each once.
+secrets() # FILE
+{
+	"$PYTHON" -S "$E2E/secrets" "$1" | sort -u
+}
+
+# shows_secrets NAME FILE KEYLOG...: the same lines as these key logs.
+shows_secrets()
+{
+	local name=$1 file=$2
+
+	shift 2
+	same "$name: secrets" "$(grep -hv '^#' -- "$@" | tr -d '\r' | sort -u)" \
+		"$(secrets "$file")"
+}
+
+# contains FILE TEXT: TEXT is in a frame's decrypted or plain bytes, or anywhere in the file.
+contains()
+{
+	grep -qaF -- "$2" "$1"
+}
+
+# conversations FILE: the number of TCP conversations with SYN, SYN-ACK and an end each way.
+complete_conversations()
+{
+	tshark_of host -r "$1" -T fields -E separator=/t -e tcp.stream -e tcp.flags.str \
+		-e tcp.srcport |
+		awk -F'\t' '
+		$2 ~ /S/ && $2 !~ /A/ { syn[$1] = 1 }
+		$2 ~ /S/ && $2 ~ /A/ { syn_ack[$1] = 1 }
+		$2 ~ /F/ { if (!(($1, $3) in seen)) fin[$1]++; seen[$1, $3] = 1 }
+		$2 ~ /R/ { reset[$1] = 1 }
+		END {
+			for (s in syn)
+				n += syn_ack[s] && (fin[s] == 2 || reset[s])
+			print n + 0
+		}'
+}
+
+# lossless NAME: the capture of that name lost nothing, by its own account.
+lossless()
+{
+	if grep -q 'nothing was lost' "$W/$1.said"; then
+		pass "$1: nothing was lost, says tlspcap"
+	else
+		fail "$1: tlspcap does not say that nothing was lost"
+		sed 's/^/      | /' "$W/$1.said"
+	fi
+}
