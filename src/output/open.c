@@ -43,6 +43,7 @@ static int explain_errno(const char *path, int error, char **why)
 		{ENAMETOOLONG, "choose a shorter name"},
 		{ETXTBSY, "it is a program that runs; name another file"},
 		{ENXIO, "it is a socket or a device that is not there; name another file"},
+		{EINTR, "nobody had opened it for reading yet; start the reader first"},
 		{ELOOP, "its path has symbolic links that lead in a circle; name another file"},
 	};
 
@@ -89,16 +90,15 @@ static int check_existing(const char *path, const struct stat *status, char **wh
 	return 0;
 }
 
-/* Opens what an O_PATH descriptor stands for. Waits for the reader of a FIFO. */
+/* Opens what an O_PATH descriptor stands for. Waits for the reader of a FIFO; a signal ends
+ * the wait. */
 static int reopen(int path_fd)
 {
 	char name[64];
 	int fd;
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
-	do
-		fd = open(name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	while (fd < 0 && errno == EINTR);
+	fd = open(name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -197,8 +197,6 @@ static ssize_t block_end(struct block *block)
 	put32(block, (uint32_t)(block->used + sizeof(total)));
 	if (block->error)
 		return block->error;
-	if (block->used > PCAPNG_BLOCK_MAX)
-		return -EINVAL;
 	memcpy(block->out + 4, &total, sizeof(total));
 	return (ssize_t)block->used;
 }
@@ -243,6 +241,7 @@ ssize_t pcapng_put_secrets(uint8_t *out, size_t room, const char *lines, size_t 
 	/* Half a line is lost to Wireshark, also when the rest follows in the next block. */
 	if (!length || lines[length - 1] != '\n' || memchr(lines, '\0', length))
 		return -EINVAL;
+	/* The only block without a smaller limit of its own. */
 	if (length > PCAPNG_BLOCK_MAX - 20)
 		return -EINVAL;
 	block = block_begin(out, room, BLOCK_SECRETS);

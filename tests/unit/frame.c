@@ -176,6 +176,9 @@ static void test_checksum_survives_every_carry(void **state)
 	assert_int_equal(folded, 0);
 	folded = frame_checksum_fold(UINT64_C(0xfffffffe00000001));
 	assert_int_equal(folded, 0);
+	/* A carry out of the last addition but one. */
+	folded = frame_checksum_fold(UINT64_C(0x00010000ffffffff));
+	assert_int_equal(folded, 0xfffe);
 }
 
 /* Odd pieces in every place, zeros among them. */
@@ -429,6 +432,9 @@ static void test_restart_takes_new_numbers(void **state)
 	p = build(stream, FRAME_SYN_ACK, 0);
 	assert_int_not_equal(p.seq, s);
 	assert_int_equal(build(twin, FRAME_SYN_ACK, 0).seq, p.seq);
+	frame_stream_restart(stream);
+	p = build(stream, FRAME_SYN, 0);
+	assert_int_not_equal(p.seq, c); /* nor those of before */
 	frame_stream_free(stream);
 	frame_stream_free(twin);
 }

@@ -405,6 +405,12 @@ static void test_long_option_text(void **state)
 	assert_block(length, 1, 8);
 	assert_int_equal(le(memory + 24, 2), 11);
 	assert_int_equal(le(memory + 26, 2), 65535);
+	memset(text, 'a', 70000);
+	length = pcapng_put_interface(memory, ROOM, &interface);
+	assert_block(length, 1, 8);
+	assert_int_equal(le(memory + 26, 2), 65535);
+	assert_int_equal(memory[28 + 65534], 'a');
+	assert_int_equal(memory[28 + 65535], 0); /* padding */
 	free(text);
 }
 
