@@ -292,7 +292,7 @@ in_container()
 	local pid=${container_pid[$1]}
 
 	shift
-	nsenter --target "$pid" --mount --pid --root --wd=/ -- "$@"
+	nsenter --target "$pid" --mount --pid --root --wdns=/ -- "$@"
 }
 
 # --- captures ------------------------------------------------------------------------------

@@ -40,7 +40,9 @@ export_objects()
 		-e _ws.expert.message >"$3.expert" || return
 	# 4.0 does not export what HTTP/2 carried, but it shows it: bodies of several DATA
 	# frames put together, and those of one.
-	[[ $(tshark_of "$1" --version) == *'(Wireshark) 4.0.'* ]] || return 0
+	[[ $1 == host ]] || return 0
+	: "${host_tshark:=$(tshark_of host --version)}"
+	[[ $host_tshark == *'(Wireshark) 4.0.'* ]] || return 0
 	http2_bodies "$1" "$2" "$3" many http2.body.reassembled.data http2.body.reassembled.data
 	http2_bodies "$1" "$2" "$3" one http2.data.data \
 		'http2.type == 0 && http2.flags.end_stream == 1 && !http2.body.reassembled.data'

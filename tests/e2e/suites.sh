@@ -17,7 +17,7 @@ as_client() # SUITE VERSION
 
 	start_capture case "--mntns=${container_mntns[$1]}"
 	check "$name: curl" env "SSLKEYLOGFILE=$W/keys" bash -c '
-		exec nsenter --target "$1" --mount --pid --root --wd=/ -- curl -sS --fail -k \
+		exec nsenter --target "$1" --mount --pid --root --wdns=/ -- curl -sS --fail -k \
 			--max-time "$4" --http1.1 "--tlsv$2" --tls-max "$2" \
 			--resolve server.test:443:127.0.0.1 https://server.test/body -o "$3/got"
 		' curl "${container_pid[$1]}" "$2" "$W" "$TIMEOUT"
