@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <tlspcap/writer.h>
 
-struct data_event {
+union data_event {
 	struct tlspcap_data data;
-	uint8_t bytes[TLSPCAP_CHUNK];
+	uint8_t room[sizeof(struct tlspcap_data) + TLSPCAP_CHUNK];
 };
 
 static double seconds(void)
@@ -47,7 +47,7 @@ static void connect_all(struct conversations *all, uint64_t n)
 	}
 }
 
-static double feed(struct conversations *all, struct data_event *event, uint64_t n, uint64_t events,
+static double feed(struct conversations *all, union data_event *event, uint64_t n, uint64_t events,
 		   uint32_t length)
 {
 	double start = seconds();
@@ -64,7 +64,7 @@ static double feed(struct conversations *all, struct data_event *event, uint64_t
 	return seconds() - start;
 }
 
-static double copy(const struct data_event *event, uint64_t events, uint32_t length)
+static double copy(const union data_event *event, uint64_t events, uint32_t length)
 {
 	static uint8_t ring[1 << 20];
 	double start = seconds();
@@ -79,7 +79,7 @@ static double copy(const struct data_event *event, uint64_t events, uint32_t len
 
 static void measure(uint64_t conversations, uint64_t events, uint32_t length, enum view_kind view)
 {
-	static struct data_event event;
+	static union data_event event;
 	const struct writer_options options = {.path = "/dev/null", .view = view};
 	struct conversations *all;
 	struct writer *writer;
