@@ -22,7 +22,7 @@ skip()
 [[ ${TLSPCAP:-} ]] || skip 'TLSPCAP names no program, as in TLSPCAP=build/tlspcap'
 ((EUID == 0)) || skip 'needs root'
 TLSPCAP=$(readlink -f "$TLSPCAP")
-[[ -x $TLSPCAP ]] || skip "$TLSPCAP is not a program"
+[[ -x $TLSPCAP ]] || { printf 'FAIL  %s is not a program; build it first\n' "$TLSPCAP"; exit 1; }
 BUILD=$(dirname "$TLSPCAP")
 export TLSPCAP
 
