@@ -37,6 +37,9 @@ struct decrypt_info {
 	bool resumed;	       /* TLS 1.2 abbreviated handshake, or 1.3 with a PSK */
 	char server_name[256]; /* RFC 6066; empty: none; bytes are the peer's choice */
 	char alpn[256];	       /* the selected protocol; empty: none or not readable */
+	/* Of the newest ClientHello: another one after a TLS 1.2 renegotiation, whose secret is to
+	 * be given too. */
+	uint8_t latest_client_random[TLSPCAP_RANDOM_LEN];
 };
 
 /* Why application data of a side cannot be read. */
@@ -74,6 +77,8 @@ void decrypt_free(struct decrypt *decrypt);
 /*
  * A secret of this connection, as in an NSS key log line (the caller matched the client
  * random). Bytes that waited for it are decrypted now. 0; -EINVAL unknown label or length.
+ * CLIENT_RANDOM may come again for a renegotiation: which handshake a master secret belongs to
+ * is found by trying the last four. Of other labels the first secret stays.
  */
 int decrypt_secret(struct decrypt *decrypt, const char *label, const uint8_t *secret,
 		   size_t length);
@@ -82,7 +87,11 @@ int decrypt_secret(struct decrypt *decrypt, const char *label, const uint8_t *se
 int decrypt_feed(struct decrypt *decrypt, enum decrypt_side side, uint64_t time_ns,
 		 const uint8_t *bytes, size_t length);
 
-/* `length` bytes of the side's stream are missing here (0: unknown how many). */
+/*
+ * `length` bytes of the side's stream are missing here (0: unknown how many). Also what to call
+ * first when the stream begins in the midst of a connection, and to try again after
+ * DECRYPT_BROKEN. While secrets are awaited, bytes after the gap are dropped until they come.
+ */
 void decrypt_lose(struct decrypt *decrypt, enum decrypt_side side, uint64_t length);
 
 const struct decrypt_info *decrypt_info(const struct decrypt *decrypt);
