@@ -102,6 +102,15 @@ static void tell_library(const struct options *options, const char *path, uint32
 		located->n_probes, located->plaintext_how, located->secrets_how);
 }
 
+/* The cheap plan, one probe that fires a few times in a handshake, where that is enough. */
+static unsigned int purposes(const struct options *options, const struct locate_result *located)
+{
+	if (options->source == SOURCE_RECORDS ||
+	    (options->source == SOURCE_AUTO && located->secrets))
+		return LOCATE_FOR_SECRETS;
+	return LOCATE_FOR_SECRETS | LOCATE_FOR_PLAINTEXT;
+}
+
 /* Returns the number of families probed in the file, or negative errno. */
 static int probe_file(struct probing *probing, int fd, const char *path, uint32_t mntns)
 {
@@ -116,7 +125,8 @@ static int probe_file(struct probing *probing, int fd, const char *path, uint32_
 	if (!n)
 		n = locate_image(image, size, located, 4);
 	for (int i = 0; i < n; i++) {
-		int index = capture_attach_library(probing->capture, fd, &located[i]);
+		int index = capture_attach_library(probing->capture, fd, &located[i],
+						   purposes(probing->options, &located[i]));
 
 		if (index < 0) {
 			n = index;

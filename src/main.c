@@ -198,6 +198,7 @@ static int open_capture(struct run *run)
 			  .uid = options->uid,
 			  .n_uid = options->n_uid},
 		.follow = options->command != NULL,
+		.streams = options->source != SOURCE_PROBES,
 		.ring_bytes = options->ring_bytes,
 		.verbosity = options->verbosity,
 	};

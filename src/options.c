@@ -142,16 +142,29 @@ static enum options_result set_view(struct options *options, const char *value)
 	int view = view_parse(value);
 
 	if (view < 0) {
-		say("--view=%s: not known; one of auto, null-tls, plain", value);
-		return OPTIONS_WRONG;
-	}
-	if (view == VIEW_TLS) {
-		say("--view=tls: this version does not record the TLS records of the socket; "
-		    "use auto, null-tls or plain");
+		say("--view=%s: not known; one of auto, tls, null-tls, plain", value);
 		return OPTIONS_WRONG;
 	}
 	options->view = (enum view_kind)view;
 	return OPTIONS_RUN;
+}
+
+static enum options_result set_source(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[SOURCE_AUTO] = "auto",
+		[SOURCE_RECORDS] = "records",
+		[SOURCE_PROBES] = "probes",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], value))
+			continue;
+		options->source = (enum options_source)i;
+		return OPTIONS_RUN;
+	}
+	say("--source=%s: not known; one of auto, records, probes", value);
+	return OPTIONS_WRONG;
 }
 
 static enum options_result set_packets(struct options *options, const char *value)
@@ -271,8 +284,14 @@ static const struct {
 	 {
 		 {"view", 0, "VIEW", set_view,
 		  "auto: what stock Wireshark dissects (default);\n"
-		  "null-tls: in a TLS session without encryption;\n"
-		  "plain: as TCP payload"},
+		  "tls: the genuine TLS records, with their secrets;\n"
+		  "null-tls: plaintext in a TLS session without\n"
+		  "encryption; plain: plaintext as TCP payload"},
+		 {"source", 0, "SOURCE", set_source,
+		  "records: what passed the sockets, decrypted with the\n"
+		  "secrets; probes: what the library's calls moved, which\n"
+		  "slows them down; auto: records, and probes only where\n"
+		  "records cannot be read (default)"},
 		 {NULL, 'c', "COUNT", set_packets, "end after COUNT packets"},
 		 {"autostop", 'a', "duration:S", set_autostop, "end after S seconds"},
 	 }},
@@ -451,6 +470,11 @@ static enum options_result check(const struct options *options)
 {
 	if (!options->path) {
 		say("-w FILE is missing: where shall the capture go? (tlspcap --help)");
+		return OPTIONS_WRONG;
+	}
+	if (options->source == SOURCE_PROBES && options->view == VIEW_TLS) {
+		say("--view=tls wants the sockets' records, --source=probes does without them; "
+		    "leave out one of the two");
 		return OPTIONS_WRONG;
 	}
 	if (options->command && options->n_pid) {

@@ -11,6 +11,13 @@
 
 #define OPTIONS_LIST_MAX 256
 
+/* Where the conversations' bytes are taken from. */
+enum options_source {
+	SOURCE_AUTO = 0, /* the socket's records; the library's calls where these cannot be read */
+	SOURCE_RECORDS,	 /* the socket's records only */
+	SOURCE_PROBES,	 /* the library's calls only */
+};
+
 struct options {
 	const char *path;
 	const char *keylog;
@@ -23,6 +30,7 @@ struct options {
 	size_t n_uid;
 	const char *lib[OPTIONS_LIST_MAX];
 	size_t n_lib;
+	enum options_source source;
 	enum view_kind view;
 	uint64_t packets;     /* 0: no limit */
 	uint64_t duration_ns; /* 0: no limit */

@@ -39,10 +39,21 @@ int capture_open(const struct capture_options *options, struct capture **capture
 int capture_attach_system(struct capture *capture);
 
 /*
- * Attaches the probes of one library family in one real file. `fd` stays the caller's.
+ * Attaches the probes of one library family in one real file that serve any of `purposes`
+ * (enum locate_purpose, or-ed). `fd` stays the caller's.
  * Returns the library's index (0 …), or negative errno: -ENOSPC too many libraries.
  */
-int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located);
+int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located,
+			   unsigned int purposes);
+
+/*
+ * Attaches a known library's remaining plaintext probes, for one process only. Returns a
+ * handle for capture_detach(), or negative errno: -EOPNOTSUPP the kernel cannot limit probes
+ * to a process (before Linux 6.6).
+ */
+int capture_attach_process(struct capture *capture, int fd, const struct locate_result *located,
+			   uint32_t library, pid_t pid);
+void capture_detach(struct capture *capture, int handle);
 
 /* For target_scan(): reads the kernel's real inode of an open file. ctx is the capture. */
 int capture_identify(void *capture, int fd, struct target_identity *identity);

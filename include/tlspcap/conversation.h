@@ -26,6 +26,13 @@ enum conversation_end {
 	CONVERSATION_END_UNSEEN,   /* TLS ended (freed, process gone); TCP's end was not seen */
 };
 
+/* What the bytes of a conversation are taken from. */
+enum conversation_source {
+	CONVERSATION_PLAINTEXT =
+		0,	      /* data(): what the library's calls moved, or decrypted records */
+	CONVERSATION_RECORDS, /* records(): the socket's own bytes */
+};
+
 /* What is known. The pointers and the structure live as long as the conversation. */
 struct conversation_info {
 	uint64_t number; /* 1 …, in order of creation */
@@ -43,6 +50,9 @@ struct conversation_info {
 	uint16_t local_port, remote_port;
 	uint8_t local[16], remote[16];	 /* network byte order, 4 or 16 bytes */
 	uint64_t syn_ns, established_ns; /* wall clock; 0: before the capture */
+	bool has_records;  /* the socket's bytes are known, from the first one without a gap */
+	bool has_keys;	   /* … and the secrets to decrypt them */
+	bool has_preamble; /* bytes passed before TLS began (STARTTLS) */
 	bool has_random;
 	uint8_t client_random[TLSPCAP_RANDOM_LEN];
 	char server_name[TLSPCAP_INFO_LEN]; /* empty: unknown; not sanitized */
@@ -62,6 +72,15 @@ struct conversation_sink {
 	void (*open)(void *ctx, struct conversation *conversation, uint64_t time_ns);
 	void (*data)(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
 		     uint64_t time_ns, const uint8_t *bytes, size_t length, unsigned int flags);
+	/*
+	 * Asked once, when it is known what could be given. NULL, as records: plaintext always.
+	 * After a gap in its records a conversation goes on with data().
+	 */
+	enum conversation_source (*choose)(void *ctx, const struct conversation *conversation);
+	/* Bytes as they passed the socket: TLS records, and what came before TLS. */
+	void (*records)(void *ctx, struct conversation *conversation,
+			enum tlspcap_direction direction, uint64_t time_ns, const uint8_t *bytes,
+			size_t length);
 	/* length 0: not known how much. */
 	void (*gap)(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
 		    uint64_t time_ns, uint64_t length, enum tlspcap_loss reason);
@@ -79,6 +98,9 @@ struct conversation_limits {
 	size_t pending_bytes_each; /* 0: default 1 MiB */
 	uint64_t pending_ns;	   /* then the address is given as unknown; 0: default 2 s */
 	uint64_t linger_ns;	   /* for the socket's or TLS's end after the other; 0: 1 s */
+	size_t held_bytes;	   /* of all sockets that wait for secrets; 0: 64 MiB */
+	size_t held_bytes_each;	   /* 0: default 512 KiB */
+	uint64_t held_ns;	   /* then they go without; 0: default 3 s */
 	size_t secrets;		   /* remembered, to write each once; 0: default 65536 */
 };
 
@@ -90,9 +112,11 @@ struct conversation_counts {
 	uint64_t data_bytes[2]; /* given to the sink; index: direction */
 	uint64_t gaps;
 	uint64_t gap_bytes;
-	uint64_t secrets;   /* different ones */
-	uint64_t datagram;  /* objects on a socket that is not TCP: not written */
-	uint64_t malformed; /* events that are not what they claim; only in recordings */
+	uint64_t secrets;	  /* different ones */
+	uint64_t record_bytes[2]; /* given to the sink; index: direction */
+	uint64_t no_keys;	  /* conversations whose records could not be decrypted */
+	uint64_t datagram;	  /* objects on a socket that is not TCP: not written */
+	uint64_t malformed;	  /* events that are not what they claim; only in recordings */
 	uint64_t loss[TLSPCAP_LOSS_MAX]; /* the kernel's counters, as the last LOSS event said */
 };
 

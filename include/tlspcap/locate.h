@@ -25,11 +25,18 @@ enum locate_when {
 	LOCATE_LEAVE = 2, /* at the return (uretprobe) */
 };
 
+/* What a probe is there for: what is not wanted is not attached. */
+enum locate_purpose {
+	LOCATE_FOR_SECRETS = 1,
+	LOCATE_FOR_PLAINTEXT = 2,
+};
+
 struct locate_probe {
 	uint64_t offset;  /* in the file, bytes */
 	uint8_t function; /* the family's own number, see bpf/<family>.h */
 	uint8_t when;	  /* enum locate_when, or-ed */
-	char name[46];	  /* symbol, or the name it would have */
+	uint8_t purpose;  /* enum locate_purpose, or-ed */
+	char name[45];	  /* symbol, or the name it would have */
 };
 
 struct locate_result {

@@ -32,6 +32,12 @@ const char *view_name(enum view_kind kind);
  */
 enum view_kind view_choose(const struct conversation_info *info);
 
+/*
+ * Whether stock Wireshark dissects genuine TLS records on this conversation's ports: where
+ * it expects another protocol it does so only when that protocol's words lead to TLS.
+ */
+bool view_dissects_tls(const struct conversation_info *info);
+
 enum view_segment_flags {
 	VIEW_SEGMENT_FABRICATED = 1, /* a handshake or alert that we made up */
 };

@@ -33,7 +33,7 @@ struct multi_attr {
 };
 
 static int multi_create(int program_fd, const char *path, const unsigned long *offsets,
-			const uint64_t *cookies, uint32_t count, uint32_t flags)
+			const uint64_t *cookies, uint32_t count, uint32_t flags, pid_t pid)
 {
 	struct multi_attr attr = {
 		.prog_fd = (uint32_t)program_fd,
@@ -43,6 +43,7 @@ static int multi_create(int program_fd, const char *path, const unsigned long *o
 		.cookies = (uintptr_t)cookies,
 		.count = count,
 		.multi_flags = flags,
+		.pid = (uint32_t)pid,
 	};
 	long fd = syscall(SYS_bpf, LINK_CREATE, &attr, offsetof(struct multi_attr, reserved));
 
@@ -53,7 +54,7 @@ bool attach_has_multi(int program_fd)
 {
 	unsigned long offset = 0;
 	uint64_t cookie = 0;
-	int fd = multi_create(program_fd, "/", &offset, &cookie, 1, 0);
+	int fd = multi_create(program_fd, "/", &offset, &cookie, 1, 0, 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -80,6 +81,7 @@ int attach_keep(struct capture *capture, struct bpf_link *link)
 
 static int keep_fd(struct capture *capture, int fd)
 {
+
 	if (capture->n_link_fds == capture->link_fds_room) {
 		size_t room = capture->link_fds_room ? capture->link_fds_room * 2 : 32;
 		void *grown = realloc(capture->link_fds, room * sizeof(*capture->link_fds));
@@ -100,17 +102,20 @@ struct batch {
 	struct bpf_program *program;
 	bool at_return;
 	unsigned int when;
+	pid_t pid; /* 0: every process */
 	unsigned long offsets[LOCATE_PROBES_MAX];
 	uint64_t cookies[LOCATE_PROBES_MAX];
 	uint32_t count;
 };
 
-static void batch_fill(struct batch *batch, const struct locate_result *located, uint32_t library)
+static void batch_fill(struct batch *batch, const struct locate_result *located, uint32_t library,
+		       const struct attach_choice *choice)
 {
 	for (size_t i = 0; i < located->n_probes; i++) {
 		const struct locate_probe *probe = &located->probes[i];
 
-		if (!(probe->when & batch->when))
+		if (!(probe->when & batch->when) || !(probe->purpose & choice->purposes) ||
+		    (probe->purpose & choice->without))
 			continue;
 		batch->offsets[batch->count] = probe->offset;
 		batch->cookies[batch->count] = TLSPCAP_COOKIE(library, probe->function);
@@ -136,37 +141,45 @@ static int batch_attach_perf(struct capture *capture, const struct batch *batch,
 	return 0;
 }
 
-static int batch_attach(struct capture *capture, const struct batch *batch, const char *path)
+/* fd_out NULL: the link lives until capture_stop(); otherwise it is the caller's. */
+static int batch_attach(struct capture *capture, const struct batch *batch, const char *path,
+			int *fd_out)
 {
 	int fd;
 
 	if (!batch->count)
 		return 0;
 	if (!capture->has_multi)
-		return batch_attach_perf(capture, batch, path);
+		return batch->pid ? -EOPNOTSUPP : batch_attach_perf(capture, batch, path);
 	fd = multi_create(bpf_program__fd(batch->program), path, batch->offsets, batch->cookies,
-			  batch->count, batch->at_return ? UPROBE_MULTI_RETURN : 0);
+			  batch->count, batch->at_return ? UPROBE_MULTI_RETURN : 0, batch->pid);
 	if (fd < 0)
 		return fd;
-	return keep_fd(capture, fd);
+	if (!fd_out)
+		return keep_fd(capture, fd);
+	*fd_out = fd;
+	return 0;
 }
 
 /* Leave before enter: a call that is entered in between has its return seen. */
 int attach_library(struct capture *capture, struct bpf_program *enter, struct bpf_program *leave,
-		   int fd, const struct locate_result *located, uint32_t library)
+		   int fd, const struct locate_result *located, uint32_t library,
+		   const struct attach_choice *choice)
 {
-	struct batch at_leave = {.program = leave, .at_return = true, .when = LOCATE_LEAVE};
-	struct batch at_enter = {.program = enter, .when = LOCATE_ENTER};
+	struct batch at_leave = {
+		.program = leave, .at_return = true, .when = LOCATE_LEAVE, .pid = choice->pid};
+	struct batch at_enter = {.program = enter, .when = LOCATE_ENTER, .pid = choice->pid};
 	char path[64];
 	int error;
 
 	/* The kernel resolves the link to the open file: no path can be exchanged under us. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	batch_fill(&at_leave, located, library);
-	batch_fill(&at_enter, located, library);
-	error = batch_attach(capture, &at_leave, path);
+	batch_fill(&at_leave, located, library, choice);
+	batch_fill(&at_enter, located, library, choice);
+	error = batch_attach(capture, &at_leave, path, choice->fds ? &choice->fds[0] : NULL);
 	if (!error)
-		error = batch_attach(capture, &at_enter, path);
+		error = batch_attach(capture, &at_enter, path,
+				     choice->fds ? &choice->fds[1] : NULL);
 	return error;
 }
 
@@ -178,4 +191,39 @@ void attach_release(struct capture *capture)
 	for (size_t i = 0; i < capture->n_links; i++)
 		bpf_link__destroy(capture->links[i]);
 	capture->n_links = 0;
+	for (size_t i = 0; i < capture->n_process_links; i++)
+		attach_detach(capture, (int)i);
+}
+
+int attach_process(struct capture *capture, const int fds[2])
+{
+	size_t i = 0, room;
+	void *grown;
+
+	while (i < capture->n_process_links && capture->process_links[i].used)
+		i++;
+	if (i == capture->process_links_room) {
+		room = i ? 2 * i : 16;
+		grown = realloc(capture->process_links, room * sizeof(*capture->process_links));
+		if (!grown)
+			return -ENOMEM;
+		capture->process_links = grown;
+		capture->process_links_room = room;
+	}
+	if (i == capture->n_process_links)
+		capture->n_process_links++;
+	capture->process_links[i] = (struct process_link){.used = true, .fds = {fds[0], fds[1]}};
+	return (int)i;
+}
+
+void attach_detach(struct capture *capture, int handle)
+{
+	struct process_link *link = &capture->process_links[handle];
+
+	if (!link->used)
+		return;
+	link->used = false;
+	for (int i = 0; i < 2; i++)
+		if (link->fds[i] >= 0)
+			close(link->fds[i]);
 }

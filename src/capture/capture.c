@@ -257,8 +257,10 @@ static struct bpf_program *family_program(const struct capture *capture, const c
 	return bpf_object__find_program_by_name(capture->skeleton->obj, name);
 }
 
-int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located)
+int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located,
+			   unsigned int purposes)
 {
+	const struct attach_choice choice = {.purposes = purposes};
 	struct bpf_program *enter = family_program(capture, located->family, "enter");
 	struct bpf_program *leave = family_program(capture, located->family, "leave");
 	uint32_t library = capture->n_libraries;
@@ -272,11 +274,40 @@ int capture_attach_library(struct capture *capture, int fd, const struct locate_
 				     &located->layout, sizeof(located->layout), BPF_ANY);
 	if (error)
 		return error;
-	error = attach_library(capture, enter, leave, fd, located, library);
+	error = attach_library(capture, enter, leave, fd, located, library, &choice);
 	if (error)
 		return error;
 	capture->n_libraries++;
 	return (int)library;
+}
+
+int capture_attach_process(struct capture *capture, int fd, const struct locate_result *located,
+			   uint32_t library, pid_t pid)
+{
+	struct bpf_program *enter = family_program(capture, located->family, "enter");
+	struct bpf_program *leave = family_program(capture, located->family, "leave");
+	int fds[2] = {-1, -1};
+	const struct attach_choice choice = {.purposes = LOCATE_FOR_PLAINTEXT,
+					     .without = LOCATE_FOR_SECRETS,
+					     .pid = pid,
+					     .fds = fds};
+	int result = enter && leave ? 0 : -EOPNOTSUPP;
+
+	if (!result)
+		result = attach_library(capture, enter, leave, fd, located, library, &choice);
+	if (!result)
+		result = attach_process(capture, fds);
+	if (result >= 0)
+		return result;
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return result;
+}
+
+void capture_detach(struct capture *capture, int handle)
+{
+	attach_detach(capture, handle);
 }
 
 int capture_add_pid(struct capture *capture, pid_t pid)
@@ -383,6 +414,7 @@ void capture_close(struct capture *capture)
 	attach_release(capture);
 	free(capture->links);
 	free(capture->link_fds);
+	free(capture->process_links);
 	bpf_link__destroy(capture->identity_link);
 	ring_buffer__free(capture->ring);
 	tlspcap_bpf__destroy(capture->skeleton);

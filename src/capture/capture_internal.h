@@ -16,6 +16,11 @@ enum consumer_state {
 	CONSUMER_ASLEEP = 2,
 };
 
+struct process_link {
+	bool used;
+	int fds[2]; /* -1: none */
+};
+
 struct capture {
 	struct tlspcap_bpf *skeleton;
 	struct ring_buffer *ring;
@@ -24,6 +29,8 @@ struct capture {
 	size_t n_links, links_room;
 	int *link_fds; /* uprobe_multi links */
 	size_t n_link_fds, link_fds_room;
+	struct process_link *process_links; /* probes of one process; index: handle */
+	size_t n_process_links, process_links_room;
 	struct bpf_link *identity_link;
 	uint32_t n_libraries;
 	capture_event_fn fn; /* during capture_poll() */
@@ -38,12 +45,24 @@ bool attach_has_multi(int program_fd);
 /* Keep a link until capture_stop(). 0 or -ENOMEM (the link is destroyed then). */
 int attach_keep(struct capture *capture, struct bpf_link *link);
 
+/* Remembers the links of one process's probes. A handle, or -ENOMEM. */
+int attach_process(struct capture *capture, const int fds[2]);
+void attach_detach(struct capture *capture, int handle);
+
 /* Detaches everything that attach_keep() and capture_attach_library() made. */
 void attach_release(struct capture *capture);
 
+struct attach_choice {
+	unsigned int purposes; /* probes that serve one of these … */
+	unsigned int without;  /* … and none of these */
+	pid_t pid;	       /* in this process only; 0: in all */
+	int *fds;	       /* gets the two links; NULL: they live until capture_stop() */
+};
+
 /* Attaches one library file; `library` is its index, in every cookie. 0 or negative errno. */
 int attach_library(struct capture *capture, struct bpf_program *enter, struct bpf_program *leave,
-		   int fd, const struct locate_result *located, uint32_t library);
+		   int fd, const struct locate_result *located, uint32_t library,
+		   const struct attach_choice *choice);
 
 #define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI, newer than our headers */
 

@@ -46,7 +46,8 @@ uint64_t conversation_wall(const struct conversations *all, uint64_t time_ns)
 	return time_ns + all->offset;
 }
 
-static void touch(struct conversations *all, struct conversation *conversation, uint64_t time_ns)
+void conversation_touch(struct conversations *all, struct conversation *conversation,
+			uint64_t time_ns)
 {
 	if (time_ns > conversation->last_ns)
 		conversation->last_ns = time_ns;
@@ -69,7 +70,7 @@ void conversation_identify(struct conversation *conversation, const struct objec
 	memcpy(info->comm, object->comm, sizeof(info->comm));
 }
 
-static struct conversation *conversation_new(struct conversations *all, struct object *object)
+static struct conversation *conversation_new(struct conversations *all, uint64_t id)
 {
 	struct conversation *conversation;
 	struct conversation_info *info;
@@ -90,10 +91,21 @@ static struct conversation *conversation_new(struct conversations *all, struct o
 	all->n_conversations++;
 
 	info = &conversation->info;
-	info->seed = table_mix(table_mix(object->id) + ++all->created);
-	conversation_identify(conversation, object);
+	info->seed = table_mix(table_mix(id) + ++all->created);
 	info->role = TLSPCAP_ROLE_CLIENT;
 	info->role_assumed = true;
+	return conversation;
+}
+
+static struct conversation *new_of_object(struct conversations *all, const struct object *object)
+{
+	struct conversation *conversation = conversation_new(all, object->id);
+	struct conversation_info *info;
+
+	if (!conversation)
+		return NULL;
+	info = &conversation->info;
+	conversation_identify(conversation, object);
 	if (object->server_name)
 		memcpy(info->server_name, object->server_name, strlen(object->server_name) + 1);
 	if (object->alpn)
@@ -101,8 +113,8 @@ static struct conversation *conversation_new(struct conversations *all, struct o
 	return conversation;
 }
 
-static void attach(struct conversations *all, struct conversation *conversation,
-		   struct object *object)
+void conversation_attach(struct conversations *all, struct conversation *conversation,
+			 struct object *object)
 {
 	object->conversation = conversation;
 	list_add(&conversation->objects, &object->of_conversation);
@@ -142,7 +154,7 @@ struct conversation *conversation_bind(struct conversations *all, struct object 
 	struct conversation *conversation = conversation_find(all, socket->event.sock_id);
 
 	if (!conversation) {
-		conversation = conversation_new(all, object);
+		conversation = new_of_object(all, object);
 		if (!conversation)
 			return NULL;
 		conversation->suppressed = object->suppressed;
@@ -150,17 +162,17 @@ struct conversation *conversation_bind(struct conversations *all, struct object 
 		endpoint_fill(all, conversation, socket);
 		endpoint_register(all, conversation);
 	}
-	attach(all, conversation, object);
-	touch(all, conversation, socket->event.time_ns);
+	conversation_attach(all, conversation, object);
+	conversation_touch(all, conversation, socket->event.time_ns);
 	return conversation;
 }
 
 struct conversation *conversation_unknown(struct conversations *all, struct object *object)
 {
-	struct conversation *conversation = conversation_new(all, object);
+	struct conversation *conversation = new_of_object(all, object);
 
 	if (conversation)
-		attach(all, conversation, object);
+		conversation_attach(all, conversation, object);
 	return conversation;
 }
 
@@ -182,19 +194,50 @@ void conversation_update(struct conversations *all, struct object *object)
 	endpoint_register(all, conversation);
 }
 
-void conversation_learn_random(struct conversations *all, struct conversation *conversation,
-			       const struct object *object)
+void conversation_set_random(struct conversations *all, struct conversation *conversation,
+			     const uint8_t *client_random)
 {
 	struct conversation_info *info = &conversation->info;
 
 	if (info->has_random)
 		return;
 	info->has_random = true;
-	memcpy(info->client_random, object->client_random, sizeof(info->client_random));
+	memcpy(info->client_random, client_random, sizeof(info->client_random));
 	endpoint_register_random(all, conversation);
 }
 
-static void open_it(struct conversations *all, struct conversation *conversation, uint64_t time_ns)
+void conversation_learn_random(struct conversations *all, struct conversation *conversation,
+			       const struct object *object)
+{
+	/* The socket's own ClientHello is the better witness. */
+	if (!conversation->records)
+		conversation_set_random(all, conversation, object->client_random);
+}
+
+struct conversation *conversation_of_stream(struct conversations *all,
+					    const struct tlspcap_open *open)
+{
+	const struct tlspcap_event *event = &open->event;
+	struct conversation *conversation = conversation_find(all, event->sock_id);
+	struct conversation_info *info;
+
+	if (conversation)
+		return conversation;
+	conversation = conversation_new(all, event->sock_id);
+	if (!conversation)
+		return NULL;
+	info = &conversation->info;
+	info->pid = event->pid;
+	info->uid = open->uid;
+	info->mntns = event->mntns;
+	info->cgroup = open->cgroup;
+	memcpy(info->comm, open->comm, sizeof(info->comm));
+	enter_socket(all, conversation, event->sock_id);
+	return conversation;
+}
+
+void conversation_open(struct conversations *all, struct conversation *conversation,
+		       uint64_t time_ns)
 {
 	conversation->opened = true;
 	conversation->info.number = ++all->counts.conversations;
@@ -209,11 +252,11 @@ void conversation_give(struct conversations *all, struct conversation *conversat
 {
 	uint64_t wall = conversation_wall(all, time_ns);
 
-	touch(all, conversation, time_ns);
+	conversation_touch(all, conversation, time_ns);
 	if (conversation->suppressed || conversation->datagram)
 		return;
 	if (!conversation->opened)
-		open_it(all, conversation, time_ns);
+		conversation_open(all, conversation, time_ns);
 	if (is_gap) {
 		all->counts.gaps++;
 		all->counts.gap_bytes += length;
@@ -228,7 +271,7 @@ enum conversation_end conversation_how(const struct conversation *conversation)
 {
 	if (conversation->end != CONVERSATION_END_NONE)
 		return conversation->end;
-	if (list_empty(&conversation->objects))
+	if (list_empty(&conversation->objects) && !conversation->records)
 		return CONVERSATION_END_UNSEEN;
 	return CONVERSATION_END_NONE;
 }
@@ -236,7 +279,7 @@ enum conversation_end conversation_how(const struct conversation *conversation)
 /* One of TLS and TCP has ended: waits for the other. Both: that is the end. */
 static void check_end(struct conversations *all, struct conversation *conversation)
 {
-	bool tls_ended = list_empty(&conversation->objects);
+	bool tls_ended = list_empty(&conversation->objects) && !conversation->records;
 
 	if (tls_ended && conversation->tcp_ended) {
 		conversation_end(all, conversation, conversation_how(conversation));
@@ -256,7 +299,7 @@ void conversation_detach(struct conversations *all, struct object *object, uint6
 		return;
 	object->conversation = NULL;
 	list_remove(&object->of_conversation);
-	touch(all, conversation, time_ns);
+	conversation_touch(all, conversation, time_ns);
 	check_end(all, conversation);
 }
 
@@ -265,7 +308,7 @@ void conversation_state(struct conversations *all, struct conversation *conversa
 {
 	uint64_t time_ns = state->event.time_ns;
 
-	touch(all, conversation, time_ns);
+	conversation_touch(all, conversation, time_ns);
 	if (state->new_state == TCP_STATE_ESTABLISHED) {
 		if (!conversation->opened && !conversation->info.established_ns)
 			conversation->info.established_ns = conversation_wall(all, time_ns);
@@ -295,6 +338,7 @@ void conversation_discard(struct conversations *all, struct conversation *conver
 		object->suppressed = conversation->suppressed;
 		list_init(at);
 	}
+	records_free(conversation);
 	endpoint_forget(all, conversation);
 	if (conversation->in_sockets)
 		table_remove(&all->sockets, &conversation->by_socket);
@@ -307,13 +351,17 @@ void conversation_discard(struct conversations *all, struct conversation *conver
 void conversation_end(struct conversations *all, struct conversation *conversation,
 		      enum conversation_end end)
 {
+	bool handshake_only;
+
+	if (conversation->records)
+		records_settle(conversation);
 	/* A handshake without a byte of data is worth showing when there are keys for it. */
-	bool handshake_only = !conversation->opened && !conversation->suppressed &&
-			      !conversation->datagram && conversation->info.has_random &&
-			      conversation->info.addresses_known;
+	handshake_only = !conversation->opened && !conversation->suppressed &&
+			 !conversation->datagram && conversation->info.has_random &&
+			 conversation->info.addresses_known;
 
 	if (handshake_only)
-		open_it(all, conversation, conversation->last_ns);
+		conversation_open(all, conversation, conversation->last_ns);
 	if (conversation->opened)
 		all->sink.close(all->sink.ctx, conversation, end,
 				conversation_wall(all, conversation->last_ns));
@@ -337,4 +385,5 @@ void conversation_expire(struct conversations *all)
 			break;
 		conversation_end(all, conversation, conversation_how(conversation));
 	}
+	records_expire(all);
 }

@@ -16,6 +16,9 @@ static void set_limits(struct conversation_limits *to, const struct conversation
 	to->pending_bytes_each = or_default(to->pending_bytes_each, (size_t)1 << 20);
 	to->pending_ns = or_default(to->pending_ns, 2000000000);
 	to->linger_ns = or_default(to->linger_ns, 1000000000);
+	to->held_bytes = or_default(to->held_bytes, (size_t)64 << 20);
+	to->held_bytes_each = or_default(to->held_bytes_each, (size_t)512 << 10);
+	to->held_ns = or_default(to->held_ns, 3000000000);
 	to->secrets = or_default(to->secrets, 65536);
 }
 
@@ -33,6 +36,7 @@ struct conversations *conversations_new(const struct conversation_limits *limits
 	list_init(&all->recent);
 	list_init(&all->waiting);
 	list_init(&all->lingering);
+	list_init(&all->holding);
 	n = all->limits.objects;
 	if (table_init(&all->objects, n) && table_init(&all->processes, n) &&
 	    table_init(&all->sockets, n) && table_init(&all->tuples, n) &&
@@ -54,8 +58,10 @@ static bool feed_open(struct conversations *all, const struct tlspcap_event *eve
 	const struct tlspcap_open *open = (const void *)event;
 	struct object *object;
 
-	if (!event->tls_id || !is_string(open->comm, sizeof(open->comm)))
+	if (!is_string(open->comm, sizeof(open->comm)))
 		return false;
+	if (!event->tls_id)
+		return records_begin(all, open);
 	object = object_get(all, event);
 	if (object)
 		object_identify(object, open);
@@ -67,9 +73,11 @@ static bool feed_socket(struct conversations *all, const struct tlspcap_event *e
 	const struct tlspcap_socket *socket = (const void *)event;
 	struct object *object;
 
-	if (!event->tls_id || !event->sock_id || socket->role > TLSPCAP_ROLE_SERVER ||
+	if (!event->sock_id || socket->role > TLSPCAP_ROLE_SERVER ||
 	    socket->tls_role > TLSPCAP_ROLE_SERVER)
 		return false;
+	if (!event->tls_id)
+		return records_socket(all, socket);
 	object = object_get(all, event);
 	if (object)
 		object_set_socket(all, object, socket);
@@ -144,22 +152,39 @@ static bool feed_gap(struct conversations *all, const struct tlspcap_event *even
 static bool feed_secret(struct conversations *all, const struct tlspcap_event *event)
 {
 	const struct tlspcap_secret *secret = (const void *)event;
+	struct conversation *conversation;
 	struct object *object;
+	bool is_new;
 
 	if (!is_string(secret->label, sizeof(secret->label)) || !secret->label[0] ||
 	    !secret->secret_length || secret->secret_length > TLSPCAP_SECRET_LEN)
 		return false;
-	if (secrets_add(&all->secrets, secret)) {
+	is_new = secrets_add(&all->secrets, secret);
+	if (is_new) {
 		all->counts.secrets++;
 		all->sink.secret(all->sink.ctx, secret, conversation_wall(all, event->time_ns));
+		conversation = endpoint_find_random(all, secret->client_random);
+		if (conversation && conversation->records)
+			records_secret(conversation, secret->label, secret->secret,
+				       secret->secret_length);
 	}
 	object = event->tls_id ? object_get(all, event) : NULL;
-	if (!object || object->has_random)
+	if (!object)
 		return true;
+	conversation = object->conversation;
+	if (object->has_random) {
+		/* A renegotiation has a random of its own (RFC 5246, 7.4.1.2). */
+		if (is_new && conversation && conversation->records)
+			records_secret(conversation, secret->label, secret->secret,
+				       secret->secret_length);
+		return true;
+	}
 	object->has_random = true;
 	memcpy(object->client_random, secret->client_random, sizeof(object->client_random));
-	if (object->conversation)
-		conversation_learn_random(all, object->conversation, object);
+	if (conversation)
+		conversation_learn_random(all, conversation, object);
+	else
+		object_bind_by_random(all, object);
 	return true;
 }
 
@@ -224,6 +249,16 @@ static bool feed_loss(struct conversations *all, const struct tlspcap_event *eve
 	return true;
 }
 
+static bool feed_stream(struct conversations *all, const struct tlspcap_event *event)
+{
+	return records_stream(all, (const void *)event);
+}
+
+static bool feed_stream_gap(struct conversations *all, const struct tlspcap_event *event)
+{
+	return records_gap(all, (const void *)event);
+}
+
 static const struct handler {
 	bool (*feed)(struct conversations *all, const struct tlspcap_event *event);
 	size_t size;
@@ -237,6 +272,9 @@ static const struct handler {
 	[TLSPCAP_EVENT_INFO] = {feed_info, sizeof(struct tlspcap_info)},
 	[TLSPCAP_EVENT_CLOSE] = {feed_close, sizeof(struct tlspcap_event)},
 	[TLSPCAP_EVENT_EXIT] = {feed_exit, sizeof(struct tlspcap_event)},
+	[TLSPCAP_EVENT_STREAM] = {feed_stream, sizeof(struct tlspcap_data)},
+	[TLSPCAP_EVENT_STREAM_GAP] = {feed_stream_gap, sizeof(struct tlspcap_gap)},
+	[TLSPCAP_EVENT_STREAM_END] = {records_end, sizeof(struct tlspcap_event)},
 	[TLSPCAP_EVENT_CLOCK] = {feed_clock, sizeof(struct tlspcap_clock)},
 	[TLSPCAP_EVENT_NAMESPACE] = {feed_namespace, sizeof(struct tlspcap_namespace)},
 	[TLSPCAP_EVENT_LOSS] = {feed_loss, sizeof(struct tlspcap_loss_counters)},

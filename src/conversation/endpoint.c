@@ -77,6 +77,7 @@ static void suppress(struct conversations *all, struct conversation *conversatio
 {
 	endpoint_forget(all, conversation);
 	conversation->suppressed = true;
+	records_free(conversation);
 	all->counts.both_ends++;
 }
 
@@ -142,6 +143,12 @@ static struct conversation *find_random(struct conversations *all, const uint8_t
 			return other;
 	}
 	return NULL;
+}
+
+struct conversation *endpoint_find_random(struct conversations *all, const uint8_t *random)
+{
+	return find_random(all, random,
+			   table_hash_bytes(&all->randoms, random, TLSPCAP_RANDOM_LEN));
 }
 
 void endpoint_register(struct conversations *all, struct conversation *conversation)

@@ -74,7 +74,8 @@ struct conversation {
 	struct list linger;  /* conversations.lingering, when one of TLS and TCP has ended */
 	struct list objects; /* object.of_conversation */
 
-	uint64_t sock_id; /* 0: none */
+	uint64_t sock_id;	 /* 0: none */
+	struct records *records; /* NULL: the socket's bytes are not known */
 	struct tuple tuple;
 	bool flipped; /* `local` is tuple.address[1] */
 
@@ -88,7 +89,7 @@ struct conversation {
 };
 
 struct secrets {
-	struct table table;
+	struct table table, by_random;
 	struct secret_entry *ring; /* the oldest is forgotten first */
 	size_t size, used, next;
 };
@@ -101,8 +102,9 @@ struct conversations {
 	struct table objects, processes, sockets, tuples, randoms;
 	struct list objects_recent, recent; /* least recently active first */
 	struct list waiting, lingering;	    /* the first deadline first */
+	struct list holding;		    /* records.holding, likewise */
 	size_t n_objects, n_conversations;
-	size_t pending_bytes;
+	size_t pending_bytes, held_bytes;
 
 	struct secrets secrets;
 	uint64_t now;	 /* never goes back */
@@ -120,6 +122,8 @@ void object_set_socket(struct conversations *all, struct object *object,
 void object_data(struct conversations *all, struct object *object, const struct tlspcap_data *data);
 void object_gap(struct conversations *all, struct object *object, uint8_t direction,
 		uint64_t time_ns, uint64_t length, uint8_t reason);
+/* Joins the conversation whose ClientHello had the random of this object's secrets. */
+void object_bind_by_random(struct conversations *all, struct object *object);
 /* Stops waiting: what is pending is given out, with an unknown address. */
 void object_stop_waiting(struct conversations *all, struct object *object);
 /* It is freed, or its process is gone. */
@@ -129,6 +133,8 @@ void process_end(struct conversations *all, uint32_t pid, uint64_t time_ns);
 
 /* conversation.c */
 uint64_t conversation_wall(const struct conversations *all, uint64_t time_ns);
+void conversation_attach(struct conversations *all, struct conversation *conversation,
+			 struct object *object);
 /* NULL without memory. */
 struct conversation *conversation_bind(struct conversations *all, struct object *object);
 struct conversation *conversation_unknown(struct conversations *all, struct object *object);
@@ -152,6 +158,32 @@ enum conversation_end conversation_how(const struct conversation *conversation);
 void conversation_expire(struct conversations *all);
 void conversation_discard(struct conversations *all, struct conversation *conversation);
 
+/* A socket of which STREAM events come; its conversation may exist already. */
+struct conversation *conversation_of_stream(struct conversations *all,
+					    const struct tlspcap_open *open);
+void conversation_touch(struct conversations *all, struct conversation *conversation,
+			uint64_t time_ns);
+void conversation_open(struct conversations *all, struct conversation *conversation,
+		       uint64_t time_ns);
+void conversation_set_random(struct conversations *all, struct conversation *conversation,
+			     const uint8_t *client_random);
+
+/* records.c: the socket's bytes. Handlers of events return false on what is malformed. */
+bool records_begin(struct conversations *all, const struct tlspcap_open *open);
+bool records_socket(struct conversations *all, const struct tlspcap_socket *socket);
+bool records_stream(struct conversations *all, const struct tlspcap_data *data);
+bool records_gap(struct conversations *all, const struct tlspcap_gap *gap);
+bool records_end(struct conversations *all, const struct tlspcap_event *event);
+/* A secret of this connection was told. */
+void records_secret(struct conversation *conversation, const char *label, const uint8_t *secret,
+		    size_t length);
+/* Waits no longer: chooses with what is known. */
+void records_settle(struct conversation *conversation);
+/* True when the library's plaintext is not needed: it is in the records. */
+bool records_cover(const struct conversation *conversation);
+void records_free(struct conversation *conversation);
+void records_expire(struct conversations *all);
+
 /* endpoint.c: addresses and roles */
 /* Fills info's socket part; leaves addresses_known false when they are not. */
 void endpoint_fill(const struct conversations *all, struct conversation *conversation,
@@ -160,10 +192,16 @@ void endpoint_fill(const struct conversations *all, struct conversation *convers
 void endpoint_register(struct conversations *all, struct conversation *conversation);
 void endpoint_register_random(struct conversations *all, struct conversation *conversation);
 void endpoint_forget(struct conversations *all, struct conversation *conversation);
+/* The live conversation with this client random, or NULL. */
+struct conversation *endpoint_find_random(struct conversations *all, const uint8_t *random);
 
 /* secrets.c */
 bool secrets_init(struct secrets *secrets, size_t size);
 void secrets_free(struct secrets *secrets);
+/* Calls fn for each secret that is remembered of this client random. */
+typedef void (*secrets_fn)(void *ctx, const char *label, const uint8_t *secret, size_t length);
+void secrets_find(const struct secrets *secrets, const uint8_t *client_random, secrets_fn fn,
+		  void *ctx);
 /* True when it was not there yet. */
 bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret);
 

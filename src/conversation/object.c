@@ -176,7 +176,7 @@ static void give_pending(struct conversations *all, struct object *object)
 
 	for (; at; at = next) {
 		next = at->next;
-		if (object->conversation)
+		if (object->conversation && !records_cover(object->conversation))
 			conversation_give(all, object->conversation, at->is_gap, at->direction,
 					  at->time_ns, at->bytes, at->length, at->detail);
 		free(at);
@@ -266,11 +266,29 @@ static bool keep(struct conversations *all, struct object *object, const struct 
 	return true;
 }
 
+/*
+ * A program that keeps TLS away from its sockets (memory BIO): the ClientHello that passed a
+ * socket has the random of this object's secrets.
+ */
+void object_bind_by_random(struct conversations *all, struct object *object)
+{
+	struct conversation *conversation = endpoint_find_random(all, object->client_random);
+
+	if (!conversation || !conversation->records)
+		return;
+	conversation_attach(all, conversation, object);
+	give_pending(all, object);
+}
+
 static void give(struct conversations *all, struct object *object, const struct pending *head,
 		 const uint8_t *bytes)
 {
 	if (!object->conversation && object->has_socket)
 		bind(all, object); /* it had ended, and goes on after all */
+	if (!object->conversation && object->has_random)
+		object_bind_by_random(all, object);
+	if (object->conversation && records_cover(object->conversation))
+		return;
 	if (!object->conversation) {
 		if (keep(all, object, head, bytes, head->is_gap ? 0 : head->length))
 			return;

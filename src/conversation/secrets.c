@@ -10,7 +10,7 @@ struct secret_key {
 };
 
 struct secret_entry {
-	struct table_node node;
+	struct table_node node, by_random;
 	struct secret_key key;
 };
 
@@ -18,12 +18,14 @@ bool secrets_init(struct secrets *secrets, size_t size)
 {
 	secrets->ring = calloc(size, sizeof(*secrets->ring));
 	secrets->size = size;
-	return secrets->ring && table_init(&secrets->table, size);
+	return secrets->ring && table_init(&secrets->table, size) &&
+	       table_init(&secrets->by_random, size);
 }
 
 void secrets_free(struct secrets *secrets)
 {
 	table_free(&secrets->table);
+	table_free(&secrets->by_random);
 	free(secrets->ring);
 }
 
@@ -47,12 +49,31 @@ bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
 	}
 
 	entry = &secrets->ring[secrets->next];
-	if (secrets->used == secrets->size)
+	if (secrets->used == secrets->size) {
 		table_remove(&secrets->table, &entry->node);
-	else
+		table_remove(&secrets->by_random, &entry->by_random);
+	} else {
 		secrets->used++;
+	}
 	secrets->next = (secrets->next + 1) % secrets->size;
 	entry->key = key;
 	table_add(&secrets->table, &entry->node, hash);
+	hash = table_hash_bytes(&secrets->by_random, key.client_random, TLSPCAP_RANDOM_LEN);
+	table_add(&secrets->by_random, &entry->by_random, hash);
 	return true;
+}
+
+void secrets_find(const struct secrets *secrets, const uint8_t *client_random, secrets_fn fn,
+		  void *ctx)
+{
+	uint64_t hash = table_hash_bytes(&secrets->by_random, client_random, TLSPCAP_RANDOM_LEN);
+	struct table_node *node = table_find(&secrets->by_random, hash);
+
+	for (; node; node = table_match(node->next, hash)) {
+		const struct secret_entry *entry =
+			container_of(node, struct secret_entry, by_random);
+
+		if (!memcmp(entry->key.client_random, client_random, TLSPCAP_RANDOM_LEN))
+			fn(ctx, entry->key.label, entry->key.secret, entry->key.length);
+	}
 }

@@ -74,6 +74,11 @@ static void add_probe(const struct elf_file *elf, struct locate_result *result, 
 	probe->offset = offset;
 	probe->function = function;
 	probe->when = when;
+	probe->purpose = LOCATE_FOR_PLAINTEXT;
+	if (function == OPENSSL_LOG_SECRET)
+		probe->purpose = LOCATE_FOR_SECRETS;
+	if (function == OPENSSL_FREE)
+		probe->purpose |= LOCATE_FOR_SECRETS;
 	snprintf(probe->name, sizeof(probe->name), "%s", name);
 }
 

@@ -69,15 +69,22 @@ static bool is_plain(uint16_t port)
 	return false;
 }
 
-enum view_kind view_choose(const struct conversation_info *info)
+static bool is_on_plain_port(const struct conversation_info *info)
 {
 	bool local_is_server = info->role == TLSPCAP_ROLE_SERVER;
 	uint16_t server = local_is_server ? info->local_port : info->remote_port;
 	uint16_t client = local_is_server ? info->remote_port : info->local_port;
 
-	if (!info->addresses_known)
-		return VIEW_NULL_TLS;
-	if (is_plain(server) || (info->role_assumed && is_plain(client)))
-		return VIEW_PLAIN;
-	return VIEW_NULL_TLS;
+	return info->addresses_known &&
+	       (is_plain(server) || (info->role_assumed && is_plain(client)));
+}
+
+enum view_kind view_choose(const struct conversation_info *info)
+{
+	return is_on_plain_port(info) ? VIEW_PLAIN : VIEW_NULL_TLS;
+}
+
+bool view_dissects_tls(const struct conversation_info *info)
+{
+	return info->has_preamble || !is_on_plain_port(info);
 }

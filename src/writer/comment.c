@@ -53,6 +53,8 @@ bool comment_make(struct stream *stream)
 		text + n, sizeof(text) - n, "role=%s%s;view=%s;conversation=%" PRIu64 ";",
 		info->role == TLSPCAP_ROLE_SERVER ? "server" : "client",
 		info->role_assumed ? "(assumed)" : "", view_name(stream->view), info->number);
+	if (stream->view == VIEW_TLS && !info->has_keys)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "secrets=missing;");
 	n += (size_t)pair(text + n, sizeof(text) - n, "sni", info->server_name, "");
 	if (stream->h2_seen)
 		n += (size_t)pair(text + n, sizeof(text) - n, "alpn", "h2", "(seen)");

@@ -53,7 +53,8 @@ struct stream {
 	struct process_name *process; /* NULL: too many */
 	enum view_kind view;
 	enum stream_state state;
-	bool h2_seen; /* HTTP/2 by its first bytes, not by ALPN */
+	bool view_open; /* what precedes the first plaintext is written */
+	bool h2_seen;	/* HTTP/2 by its first bytes, not by ALPN */
 
 	/* Lost and not yet marked in a packet that was written. */
 	uint64_t lost_gaps, lost_bytes;
@@ -63,6 +64,11 @@ struct stream {
 	bool must_break; /* a gap came, and the stream is still open */
 	enum tlspcap_direction break_direction;
 	uint64_t break_ns;
+
+	uint8_t carry[5]; /* a TLS record's header (RFC 8446, 5.1) that waits for its body */
+	size_t carry_length;
+	enum tlspcap_direction carry_direction;
+	uint64_t carry_ns;
 
 	char *comment; /* what all its packets say; there is room for COMMENT_ROOM more */
 	size_t comment_length;
@@ -114,6 +120,10 @@ void packet_fail(struct writer *writer, ssize_t error);
 void stream_open(void *writer, struct conversation *conversation, uint64_t time_ns);
 void stream_data(void *writer, struct conversation *conversation, enum tlspcap_direction direction,
 		 uint64_t time_ns, const uint8_t *bytes, size_t length, unsigned int flags);
+enum conversation_source stream_choose(void *writer, const struct conversation *conversation);
+void stream_records(void *writer, struct conversation *conversation,
+		    enum tlspcap_direction direction, uint64_t time_ns, const uint8_t *bytes,
+		    size_t length);
 void stream_gap(void *writer, struct conversation *conversation, enum tlspcap_direction direction,
 		uint64_t time_ns, uint64_t length, enum tlspcap_loss reason);
 void stream_close(void *writer, struct conversation *conversation, enum conversation_end end,

@@ -82,6 +82,33 @@ static void free_stream(struct stream *stream)
 	free(stream);
 }
 
+/* What a conversation is shown as when its records are not: plaintext has been asked for. */
+static enum view_kind plaintext_view(const struct writer *writer,
+				     const struct conversation_info *info)
+{
+	if (writer->view == VIEW_PLAIN || writer->view == VIEW_NULL_TLS)
+		return writer->view;
+	return view_choose(info);
+}
+
+static enum view_kind pick_view(const struct writer *writer, const struct conversation_info *info)
+{
+	if (!info->has_records)
+		return plaintext_view(writer, info);
+	/* Without keys the records are all that there is. */
+	if (writer->view == VIEW_TLS || !info->has_keys)
+		return VIEW_TLS;
+	if (writer->view == VIEW_AUTO && view_dissects_tls(info))
+		return VIEW_TLS;
+	return plaintext_view(writer, info);
+}
+
+enum conversation_source stream_choose(void *ctx, const struct conversation *conversation)
+{
+	return pick_view(ctx, conversation_info(conversation)) == VIEW_TLS ? CONVERSATION_RECORDS
+									   : CONVERSATION_PLAINTEXT;
+}
+
 void stream_open(void *ctx, struct conversation *conversation, uint64_t time_ns)
 {
 	struct writer *writer = ctx;
@@ -92,7 +119,7 @@ void stream_open(void *ctx, struct conversation *conversation, uint64_t time_ns)
 	if (!stream)
 		goto no_memory;
 	stream->info = info;
-	stream->view = writer->view == VIEW_AUTO ? view_choose(info) : writer->view;
+	stream->view = pick_view(writer, info);
 	stream->frames = new_frames(info);
 	stream->interface = names_interface(&writer->names, info->mntns);
 	stream->process = names_process(&writer->names, info->pid, info->comm);
@@ -176,9 +203,10 @@ static void write_view_open(struct emission *emission)
 		memcpy(info.alpn, "h2", sizeof("h2"));
 	emission->note = NOTE_HANDSHAKE;
 	view_open(stream->view, &info, write_segment, emission);
+	stream->view_open = true;
 }
 
-/* The three frames of TCP's handshake, at the times that they had, and the view's prologue. */
+/* The three frames of TCP's handshake, at the times that they had. */
 static void start(struct emission *emission)
 {
 	struct stream *stream = emission->stream;
@@ -197,6 +225,7 @@ static void start(struct emission *emission)
 	if (again || !syn || syn > established)
 		syn = established;
 	stream->state = STREAM_OPEN;
+	stream->view_open = false;
 
 	emission->time_ns = syn;
 	write_frame(emission, FRAME_SYN, client, note);
@@ -204,7 +233,67 @@ static void start(struct emission *emission)
 	write_frame(emission, FRAME_SYN_ACK, opposite(client), note);
 	write_frame(emission, FRAME_ACK, client, note);
 	emission->time_ns = now;
-	write_view_open(emission);
+}
+
+/* After a gap in the records, or where they are not shown: what stands in their place. */
+static void leave_records(struct emission *emission)
+{
+	struct stream *stream = emission->stream;
+
+	stream->view = plaintext_view(emission->writer, stream->info);
+	if (!comment_make(stream))
+		packet_fail(emission->writer, -ENOMEM);
+}
+
+static void write_records(struct emission *emission, enum tlspcap_direction direction,
+			  const uint8_t *head, size_t head_length, const uint8_t *bytes,
+			  size_t length)
+{
+	const struct view_segment segment = {
+		.direction = direction,
+		.head = head,
+		.head_length = head_length,
+		.body = bytes,
+		.body_length = length,
+	};
+
+	if (emission->stream->state != STREAM_OPEN)
+		start(emission);
+	emission->note = NOTE_DATA;
+	write_segment(emission, &segment);
+}
+
+/* The beginning of a record that waited for its rest goes out alone. */
+static void write_carry(struct emission *emission)
+{
+	struct stream *stream = emission->stream;
+	uint64_t now = emission->time_ns;
+	size_t length = stream->carry_length;
+
+	if (!length)
+		return;
+	stream->carry_length = 0;
+	emission->time_ns = stream->carry_ns;
+	write_records(emission, stream->carry_direction, NULL, 0, stream->carry, length);
+	emission->time_ns = now;
+}
+
+/*
+ * Libraries read a record's header first and its body then: two reads, which were one segment
+ * on the wire as often as not. A header is kept until its body comes.
+ */
+static bool carry(struct emission *emission, enum tlspcap_direction direction, const uint8_t *bytes,
+		  size_t length)
+{
+	struct stream *stream = emission->stream;
+
+	if (length > sizeof(stream->carry) || stream->carry_length)
+		return false;
+	memcpy(stream->carry, bytes, length);
+	stream->carry_length = length;
+	stream->carry_direction = direction;
+	stream->carry_ns = emission->time_ns;
+	return true;
 }
 
 /*
@@ -217,6 +306,7 @@ static void break_off(struct emission *emission)
 	uint64_t now = emission->time_ns;
 
 	stream->must_break = false;
+	write_carry(emission);
 	emission->time_ns = stream->break_ns;
 	write_frame(emission, FRAME_RST, stream->break_direction, NOTE_FRAME);
 	emission->time_ns = now;
@@ -239,10 +329,39 @@ void stream_data(void *ctx, struct conversation *conversation, enum tlspcap_dire
 	look_for_h2(&emission, bytes, length);
 	if (stream->must_break)
 		break_off(&emission);
+	write_carry(&emission);
+	if (stream->view == VIEW_TLS)
+		leave_records(&emission);
 	if (stream->state != STREAM_OPEN)
 		start(&emission);
+	if (!stream->view_open)
+		write_view_open(&emission);
 	emission.note = NOTE_DATA;
 	view_data(stream->view, direction, bytes, length, write_segment, &emission);
+}
+
+void stream_records(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
+		    uint64_t time_ns, const uint8_t *bytes, size_t length)
+{
+	struct emission emission = {
+		.writer = ctx,
+		.stream = conversation_user(conversation),
+		.time_ns = time_ns,
+	};
+	struct stream *stream = emission.stream;
+	size_t carried;
+
+	if (!stream)
+		return;
+	if (stream->must_break)
+		break_off(&emission);
+	if (stream->carry_length && stream->carry_direction != direction)
+		write_carry(&emission);
+	if (carry(&emission, direction, bytes, length))
+		return;
+	carried = stream->carry_length;
+	stream->carry_length = 0;
+	write_records(&emission, direction, stream->carry, carried, bytes, length);
 }
 
 void stream_gap(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
@@ -269,7 +388,8 @@ void stream_gap(void *ctx, struct conversation *conversation, enum tlspcap_direc
 static void write_fin(struct emission *emission, enum tlspcap_direction direction, const char *note)
 {
 	emission->note = NOTE_ALERT;
-	view_close(emission->stream->view, direction, write_segment, emission);
+	if (emission->stream->view_open)
+		view_close(emission->stream->view, direction, write_segment, emission);
 	write_frame(emission, FRAME_FIN, direction, note);
 }
 
@@ -327,8 +447,11 @@ void stream_close(void *ctx, struct conversation *conversation, enum conversatio
 		return;
 	if (stream->must_break)
 		break_off(&emission);
-	if (stream->state == STREAM_NEW)
+	write_carry(&emission);
+	if (stream->state == STREAM_NEW) {
 		start(&emission);
+		write_view_open(&emission);
+	}
 	if (stream->state == STREAM_OPEN)
 		write_end(&emission, end);
 	conversation_set_user(conversation, NULL);

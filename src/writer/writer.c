@@ -53,11 +53,6 @@ static int compile_filter(struct writer *writer, const char *filter, char **why)
 
 static int check_options(const struct writer_options *options, char **why)
 {
-	if (options->view == VIEW_TLS)
-		return explain(why, -EINVAL,
-			       "the view '%s' needs the sockets' own bytes, which are not "
-			       "captured; use auto, null-tls or plain",
-			       view_name(options->view));
 	if (options->keylog && strcmp(options->path, options->keylog) == 0)
 		return explain(why, -EINVAL,
 			       "'%s' cannot be both the capture and the key log; give two files",
@@ -115,6 +110,8 @@ int writer_open(const struct writer_options *options, struct writer **result, ch
 		.ctx = writer,
 		.open = stream_open,
 		.data = stream_data,
+		.choose = stream_choose,
+		.records = stream_records,
 		.gap = stream_gap,
 		.close = stream_close,
 		.secret = take_secret,

@@ -278,9 +278,6 @@ static void what_is_wrong_touches_no_file(void **state)
 	f->options.filter = "no filter";
 	refuse(f, -EINVAL, "no filter");
 	f->options.filter = NULL;
-	f->options.view = VIEW_TLS;
-	refuse(f, -EINVAL, "view");
-	f->options.view = VIEW_AUTO;
 	f->options.keylog = f->path;
 	refuse(f, -EINVAL, "key log");
 	assert_int_equal(access(f->path, F_OK), -1);
