@@ -190,7 +190,8 @@ hashes() # FILE...: their sorted hashes
 
 # --- servers -------------------------------------------------------------------------------
 
-# start_nginx NAME [PORT [TLS-VERSIONS]]: serves $W/served, takes PUT; $nginx_pid.
+# start_nginx NAME [PORT [TLS-VERSIONS]]: serves $W/served, takes PUT; $nginx_pid. In the
+# container $E2E_CONTAINER if that is set.
 start_nginx()
 {
 	local name=$1 port=${2:-443} versions=${3:-TLSv1.2 TLSv1.3}
@@ -228,7 +229,8 @@ start_nginx()
 			}
 		}
 	CONF
-	start nginx -p "$W/$name" -e "$W/$name/error.log" -c "$W/$name.conf"
+	start ${E2E_CONTAINER:+in_container "$E2E_CONTAINER"} \
+		nginx -p "$W/$name" -e "$W/$name/error.log" -c "$W/$name.conf"
 	nginx_pid=$started
 	wait_port 127.0.0.1 "$port" "$nginx_pid"
 }
