@@ -45,6 +45,9 @@ struct conversation_info {
 	enum tlspcap_role role; /* of the captured side */
 	bool role_assumed;	/* not observed: UNKNOWN was turned into a role by a rule */
 	bool addresses_known;
+	/* Another conversation, of another network namespace, has the same addresses and ports
+	 * at the same time: in one file they would run into each other. */
+	bool addresses_clash;
 	uint16_t family;   /* 4 or 6 when addresses_known (IPv4-mapped ones become 4) */
 	uint16_t protocol; /* IPPROTO_TCP; other: datagram TLS */
 	uint16_t local_port, remote_port;

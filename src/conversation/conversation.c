@@ -243,6 +243,7 @@ void conversation_open(struct conversations *all, struct conversation *conversat
 	conversation->info.number = ++all->counts.conversations;
 	if (!conversation->info.addresses_known)
 		all->counts.unknown_address++;
+	endpoint_show(all, conversation);
 	all->sink.open(all->sink.ctx, conversation, conversation_wall(all, time_ns));
 }
 

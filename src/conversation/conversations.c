@@ -40,7 +40,8 @@ struct conversations *conversations_new(const struct conversation_limits *limits
 	n = all->limits.objects;
 	if (table_init(&all->objects, n) && table_init(&all->processes, n) &&
 	    table_init(&all->sockets, n) && table_init(&all->tuples, n) &&
-	    table_init(&all->randoms, n) && secrets_init(&all->secrets, all->limits.secrets))
+	    table_init(&all->randoms, n) && table_init(&all->shown, n) &&
+	    secrets_init(&all->secrets, all->limits.secrets))
 		return all;
 	conversations_free(all);
 	return NULL;
@@ -332,6 +333,7 @@ void conversations_free(struct conversations *all)
 	table_free(&all->sockets);
 	table_free(&all->tuples);
 	table_free(&all->randoms);
+	table_free(&all->shown);
 	secrets_free(&all->secrets);
 	free(all);
 }

@@ -115,6 +115,9 @@ void endpoint_forget(struct conversations *all, struct conversation *conversatio
 {
 	forget_tuple(all, conversation);
 	forget_random(all, conversation);
+	if (conversation->in_shown)
+		table_remove(&all->shown, &conversation->by_shown);
+	conversation->in_shown = false;
 }
 
 static struct conversation *find_tuple(struct conversations *all, const struct tuple *tuple,
@@ -208,4 +211,31 @@ void endpoint_register_random(struct conversations *all, struct conversation *co
 		forget_random(all, other);
 	table_add(&all->randoms, &conversation->by_random, hash);
 	conversation->in_randoms = true;
+}
+
+void endpoint_show(struct conversations *all, struct conversation *conversation)
+{
+	struct table_node *node;
+	struct tuple tuple;
+	uint64_t hash;
+
+	if (!conversation->info.addresses_known)
+		return;
+	make_tuple(conversation);
+	tuple = conversation->tuple;
+	tuple.netns = 0;
+	hash = table_hash_bytes(&all->shown, &tuple, sizeof(tuple));
+	for (node = table_find(&all->shown, hash); node; node = table_match(node->next, hash)) {
+		struct conversation *other = container_of(node, struct conversation, by_shown);
+		struct tuple shown = other->tuple;
+
+		shown.netns = 0;
+		if (other->info.netns == conversation->info.netns ||
+		    memcmp(&shown, &tuple, sizeof(tuple)) != 0)
+			continue;
+		conversation->info.addresses_clash = true;
+		return;
+	}
+	table_add(&all->shown, &conversation->by_shown, hash);
+	conversation->in_shown = true;
 }

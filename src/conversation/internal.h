@@ -68,8 +68,8 @@ struct conversation {
 	struct conversation_info info;
 	void *user;
 
-	struct table_node by_socket, by_tuple, by_random;
-	bool in_sockets, in_tuples, in_randoms;
+	struct table_node by_socket, by_tuple, by_random, by_shown;
+	bool in_sockets, in_tuples, in_randoms, in_shown;
 	struct list recent;  /* conversations.recent */
 	struct list linger;  /* conversations.lingering, when one of TLS and TCP has ended */
 	struct list objects; /* object.of_conversation */
@@ -100,6 +100,7 @@ struct conversations {
 	struct conversation_counts counts;
 
 	struct table objects, processes, sockets, tuples, randoms;
+	struct table shown; /* opened ones by their tuple, whatever the network namespace */
 	struct list objects_recent, recent; /* least recently active first */
 	struct list waiting, lingering;	    /* the first deadline first */
 	struct list holding;		    /* records.holding, likewise */
@@ -192,6 +193,8 @@ void endpoint_fill(const struct conversations *all, struct conversation *convers
 void endpoint_register(struct conversations *all, struct conversation *conversation);
 void endpoint_register_random(struct conversations *all, struct conversation *conversation);
 void endpoint_forget(struct conversations *all, struct conversation *conversation);
+/* It is about to be opened: finds whether its addresses are in use by another one. */
+void endpoint_show(struct conversations *all, struct conversation *conversation);
 /* The live conversation with this client random, or NULL. */
 struct conversation *endpoint_find_random(struct conversations *all, const uint8_t *random);
 

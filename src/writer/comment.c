@@ -3,6 +3,7 @@
  * The comment of each packet: "key=value;" pairs, each closed, so that a display filter such
  * as  frame.comment contains "pid=12;"  does not find pid 123.
  */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <writer/internal.h>
@@ -36,6 +37,19 @@ static int pair(char *out, size_t size, const char *key, const char *text, const
 	return snprintf(out, size, "%s=%s%s;", key, clean, more);
 }
 
+/* They stand in the comment when the frames have others. */
+static size_t real_addresses(char *out, size_t size, const struct conversation_info *info)
+{
+	int family = info->family == 4 ? AF_INET : AF_INET6;
+	char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
+
+	inet_ntop(family, info->local, local, sizeof(local));
+	inet_ntop(family, info->remote, remote, sizeof(remote));
+	return (size_t)snprintf(out, size,
+				"address=replaced;local=%s;local-port=%u;remote=%s;remote-port=%u;",
+				local, info->local_port, remote, info->remote_port);
+}
+
 bool comment_make(struct stream *stream)
 {
 	const struct conversation_info *info = stream->info;
@@ -60,6 +74,8 @@ bool comment_make(struct stream *stream)
 		n += (size_t)pair(text + n, sizeof(text) - n, "alpn", "h2", "(seen)");
 	else
 		n += (size_t)pair(text + n, sizeof(text) - n, "alpn", info->alpn, "");
+	if (info->addresses_clash)
+		n += real_addresses(text + n, sizeof(text) - n, info);
 	if (!info->addresses_known)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "address=unknown;");
 	else if (!info->established_ns)

@@ -58,6 +58,26 @@ static void known_flow(struct frame_flow *flow, const struct conversation_info *
 	flow->remote_port = info->remote_port;
 }
 
+/*
+ * In place of addresses that another conversation has at the same time: of the discard prefix
+ * as well, with the network namespace and, of IPv4, the address in it. The ports stay, and
+ * the comment says the real addresses.
+ */
+static void clashing_address(uint8_t to[16], const uint8_t *from,
+			     const struct conversation_info *info)
+{
+	uint8_t tail[4] = {from[0], from[1], from[2], from[3]};
+
+	for (size_t i = 4; info->family == 6 && i < 16; i++)
+		tail[i % 4] = (uint8_t)(tail[i % 4] * 31 + from[i]);
+	memset(to, 0, 16);
+	to[0] = 1;
+	for (int i = 0; i < 4; i++) {
+		to[8 + i] = (uint8_t)(info->netns >> (24 - 8 * i));
+		to[12 + i] = tail[i];
+	}
+}
+
 static struct frame_stream *new_frames(const struct conversation_info *info)
 {
 	struct frame_flow flow = {
@@ -70,6 +90,11 @@ static struct frame_stream *new_frames(const struct conversation_info *info)
 		known_flow(&flow, info);
 	else
 		unknown_flow(&flow, info);
+	if (info->addresses_clash) {
+		flow.family = 6;
+		clashing_address(flow.local, info->local, info);
+		clashing_address(flow.remote, info->remote, info);
+	}
 	return frame_stream_new(&flow);
 }
 
