@@ -13,38 +13,48 @@
 /* Programs with a TLS library inside are large; what is larger than this is none we know. */
 #define IMAGE_MAX ((off_t)1 << 30)
 
-struct probing {
+struct search {
 	struct capture *capture;
-	const struct options *options;
 	struct libraries *libraries;
-	struct target_identity *seen; /* real files that were looked at */
-	size_t n_seen, seen_room;
 };
 
-static bool is_seen(const struct probing *probing, const struct target_identity *identity)
+static bool is_same(const struct target_identity *one, const struct target_identity *other)
 {
-	for (size_t i = 0; i < probing->n_seen; i++) {
-		const struct target_identity *other = &probing->seen[i];
+	return one->inode == other->inode && one->device == other->device &&
+	       one->generation == other->generation;
+}
 
-		if (other->inode == identity->inode && other->device == identity->device &&
-		    other->generation == identity->generation)
+static bool is_seen(const struct libraries *libraries, const struct target_identity *identity)
+{
+	for (size_t i = 0; i < libraries->n_seen; i++)
+		if (is_same(&libraries->seen[i], identity))
 			return true;
-	}
 	return false;
 }
 
-static int remember(struct probing *probing, const struct target_identity *identity)
+/* One more element; NULL without memory. */
+static void *grow(void **array, size_t *n, size_t *room, size_t size)
 {
-	if (probing->n_seen == probing->seen_room) {
-		size_t room = probing->seen_room ? probing->seen_room * 2 : 64;
-		void *grown = realloc(probing->seen, room * sizeof(*probing->seen));
+	if (*n == *room) {
+		size_t more = *room ? 2 * *room : 16;
+		void *grown = realloc(*array, more * size);
 
 		if (!grown)
-			return -ENOMEM;
-		probing->seen = grown;
-		probing->seen_room = room;
+			return NULL;
+		*array = grown;
+		*room = more;
 	}
-	probing->seen[probing->n_seen++] = *identity;
+	return (char *)*array + size * (*n)++;
+}
+
+static int remember(struct libraries *libraries, const struct target_identity *identity)
+{
+	struct target_identity *seen = grow((void **)&libraries->seen, &libraries->n_seen,
+					    &libraries->seen_room, sizeof(*seen));
+
+	if (!seen)
+		return -ENOMEM;
+	*seen = *identity;
 	return 0;
 }
 
@@ -87,21 +97,6 @@ static int read_image(int fd, void **image, size_t *size)
 	return 0;
 }
 
-static void tell_library(const struct options *options, const char *path, uint32_t mntns,
-			 const struct locate_result *located)
-{
-	if (!located->secrets && !options->quiet)
-		fprintf(stderr, "tlspcap: %s: no secrets from it: %s\n", path,
-			located->secrets_how);
-	if (options->verbosity < 1)
-		return;
-	fprintf(stderr,
-		"tlspcap: probing %s (mount namespace %u): %s%s%s, %zu places; plaintext: %s; "
-		"secrets: %s\n",
-		path, mntns, located->family, located->version[0] ? " " : "", located->version,
-		located->n_probes, located->plaintext_how, located->secrets_how);
-}
-
 /* The cheap plan, one probe that fires a few times in a handshake, where that is enough. */
 static unsigned int purposes(const struct options *options, const struct locate_result *located)
 {
@@ -111,8 +106,40 @@ static unsigned int purposes(const struct options *options, const struct locate_
 	return LOCATE_FOR_SECRETS | LOCATE_FOR_PLAINTEXT;
 }
 
-/* Returns the number of families probed in the file, or negative errno. */
-static int probe_file(struct probing *probing, int fd, const char *path, uint32_t mntns)
+const char *libraries_plan(const struct options *options, const struct locate_result *located)
+{
+	bool plaintext = purposes(options, located) & LOCATE_FOR_PLAINTEXT;
+
+	if (options->source == SOURCE_PROBES)
+		return located->secrets ? "plaintext and secrets of its calls"
+					: "plaintext of its calls";
+	if (located->secrets)
+		return plaintext ? "records, secrets, plaintext of its calls"
+				 : "records and secrets";
+	return plaintext ? "records, plaintext of its calls" : "records without secrets";
+}
+
+static int add_library(struct libraries *libraries, const struct library *library,
+		       const struct locate_result *located, int fd, const char *path)
+{
+	struct library *added = grow((void **)&libraries->found, &libraries->n_found,
+				     &libraries->room, sizeof(*added));
+
+	if (!added)
+		return -ENOMEM;
+	*added = *library;
+	added->located = *located;
+	added->index = -1;
+	added->path = strdup(path);
+	added->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (added->path && added->fd >= 0)
+		return 0;
+	return added->path ? -errno : -ENOMEM;
+}
+
+/* Returns the number of families in the file, or negative errno. */
+static int look_at_file(struct libraries *libraries, const struct library *library, int fd,
+			const char *path)
 {
 	struct locate_result *located = calloc(4, sizeof(*located));
 	void *image = NULL;
@@ -125,51 +152,54 @@ static int probe_file(struct probing *probing, int fd, const char *path, uint32_
 	if (!n)
 		n = locate_image(image, size, located, 4);
 	for (int i = 0; i < n; i++) {
-		int index = capture_attach_library(probing->capture, fd, &located[i],
-						   purposes(probing->options, &located[i]));
+		int error = add_library(libraries, library, &located[i], fd, path);
 
-		if (index < 0) {
-			n = index;
-			break;
-		}
-		if (!located[i].secrets)
-			probing->libraries->no_secrets++;
-		tell_library(probing->options, path, mntns, &located[i]);
+		if (error)
+			n = error;
 	}
 	if (n > 0)
-		probing->libraries->probed++;
+		libraries->files++;
 	free(image);
 	free(located);
 	return n;
 }
 
+static void tell_failure(struct libraries *libraries, const char *path, uint32_t mntns, pid_t pid,
+			 int error)
+{
+	libraries->failed++;
+	fprintf(stderr, "tlspcap: %s (mount namespace %u, process %d) is not captured: %s\n", path,
+		mntns, pid, strerror(-error));
+}
+
 static int found_file(void *ctx, const struct target_file *file)
 {
-	struct probing *probing = ctx;
+	struct search *search = ctx;
+	struct libraries *libraries = search->libraries;
+	const struct library library = {
+		.identity = file->identity,
+		.mntns = file->mntns,
+		.pid = file->pid,
+		.mapped = file->mapped,
+	};
 	int n;
 
-	if (is_seen(probing, &file->identity))
+	if (is_seen(libraries, &file->identity))
 		return 0;
-	n = remember(probing, &file->identity);
+	n = remember(libraries, &file->identity);
 	if (n)
 		return n;
-	n = probe_file(probing, file->fd, file->path, file->mntns);
-	if (n == 0 || n == -ENOEXEC) {
-		probing->libraries->without++;
-		return 0;
-	}
-	if (n < 0) {
-		probing->libraries->failed++;
-		fprintf(stderr,
-			"tlspcap: %s (mount namespace %u, process %d) is not captured: %s\n",
-			file->path, file->mntns, file->pid, strerror(-n));
-	}
+	n = look_at_file(libraries, &library, file->fd, file->path);
+	if (n == 0 || n == -ENOEXEC)
+		libraries->without++;
+	else if (n < 0)
+		tell_failure(libraries, file->path, file->mntns, file->pid, n);
 	return 0;
 }
 
-static int probe_named(struct probing *probing, const char *path, bool must)
+static int look_at_named(struct search *search, const char *path, bool must)
 {
-	struct target_identity identity;
+	struct library library = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int n;
 
@@ -177,14 +207,14 @@ static int probe_named(struct probing *probing, const char *path, bool must)
 		n = -errno;
 		goto out;
 	}
-	n = capture_identify(probing->capture, fd, &identity);
-	if (!n && is_seen(probing, &identity))
+	n = capture_identify(search->capture, fd, &library.identity);
+	if (!n && is_seen(search->libraries, &library.identity))
 		goto out;
 	if (!n)
-		n = remember(probing, &identity);
+		n = remember(search->libraries, &library.identity);
 	if (n)
 		goto out;
-	n = probe_file(probing, fd, path, 0);
+	n = look_at_file(search->libraries, &library, fd, path);
 	if (n == 0)
 		n = -ENODATA;
 out:
@@ -205,43 +235,121 @@ out:
 }
 
 /* The program that execvp() would take; it may have its TLS library inside. */
-static void probe_command(struct probing *probing, const char *name)
+static void look_at_command(struct search *search, const char *name)
 {
 	const char *path = getenv("PATH"), *end;
 	char file[4096];
 
 	if (strchr(name, '/')) {
-		probe_named(probing, name, false);
+		look_at_named(search, name, false);
 		return;
 	}
 	for (; path && *path; path = *end ? end + 1 : end) {
 		end = strchrnul(path, ':');
 		snprintf(file, sizeof(file), "%.*s/%s", (int)(end - path), path, name);
 		if (!access(file, X_OK)) {
-			probe_named(probing, file, false);
+			look_at_named(search, file, false);
 			return;
 		}
 	}
 }
 
-int libraries_probe(struct capture *capture, const struct options *options,
-		    const struct target_scope *scope, struct libraries *libraries)
+int libraries_find(struct capture *capture, const struct options *options,
+		   const struct target_scope *scope, struct libraries *libraries)
 {
-	struct probing probing = {.capture = capture, .options = options, .libraries = libraries};
+	struct search search = {.capture = capture, .libraries = libraries};
 	int error;
 
-	error = target_scan(scope, capture_identify, capture, found_file, &probing,
+	error = target_scan(scope, capture_identify, capture, found_file, &search,
 			    &libraries->scan);
 	if (error) {
 		fprintf(stderr, "tlspcap: the search for TLS libraries failed: %s\n",
 			strerror(-error));
-		goto out;
+		return error;
 	}
 	for (size_t i = 0; i < options->n_lib && !error; i++)
-		error = probe_named(&probing, options->lib[i], true);
+		error = look_at_named(&search, options->lib[i], true);
 	if (!error && options->command)
-		probe_command(&probing, options->command[0]);
-out:
-	free(probing.seen);
+		look_at_command(&search, options->command[0]);
 	return error;
+}
+
+static void tell_library(const struct options *options, const struct library *library)
+{
+	const struct locate_result *located = &library->located;
+
+	if (!located->secrets && !options->quiet)
+		fprintf(stderr, "tlspcap: %s: no secrets from it: %s\n", library->path,
+			located->secrets_how);
+	if (options->verbosity < 1)
+		return;
+	fprintf(stderr,
+		"tlspcap: probing %s (mount namespace %u): %s%s%s; plan: %s; plaintext: %s; "
+		"secrets: %s\n",
+		library->path, library->mntns, located->family, located->version[0] ? " " : "",
+		located->version, libraries_plan(options, located), located->plaintext_how,
+		located->secrets_how);
+}
+
+int libraries_attach(struct capture *capture, const struct options *options,
+		     struct libraries *libraries)
+{
+	for (size_t i = 0; i < libraries->n_found; i++) {
+		struct library *library = &libraries->found[i];
+
+		library->index = capture_attach_library(capture, library->fd, &library->located,
+							purposes(options, &library->located));
+		if (library->index < 0)
+			tell_failure(libraries, library->path, library->mntns, library->pid,
+				     library->index);
+		else
+			tell_library(options, library);
+		if (library->index == -ENOMEM)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void libraries_print(const struct options *options, const struct libraries *libraries)
+{
+	printf("%-12s %-8s %-8s %-10s %-9s %-7s  %s\n", "MNTNS", "PID", "FAMILY", "VERSION",
+	       "PLAINTEXT", "SECRETS", "FILE");
+	for (size_t i = 0; i < libraries->n_found; i++) {
+		const struct library *library = &libraries->found[i];
+		const struct locate_result *located = &library->located;
+
+		printf("%-12u %-8d %-8s %-10s %-9s %-7s  %s%s\n", library->mntns, library->pid,
+		       located->family, located->version[0] ? located->version : "?",
+		       located->plaintext ? "yes" : "no", located->secrets ? "yes" : "no",
+		       library->path, library->mapped ? "" : " (not in use now)");
+		printf("%12s plan: %s\n", "", libraries_plan(options, located));
+		if (options->verbosity || !located->secrets)
+			printf("%12s secrets: %s\n", "", located->secrets_how);
+		if (options->verbosity || !located->plaintext)
+			printf("%12s plaintext: %s\n", "", located->plaintext_how);
+	}
+	printf("%zu processes in %zu mount namespaces; %zu files with TLS functions, %zu without, "
+	       "%zu not readable\n",
+	       libraries->scan.processes, libraries->scan.namespaces, libraries->files,
+	       libraries->without, libraries->failed + libraries->scan.unreadable);
+}
+
+const struct library *libraries_by_identity(const struct libraries *libraries,
+					    const struct target_identity *identity)
+{
+	for (size_t i = 0; i < libraries->n_found; i++)
+		if (is_same(&libraries->found[i].identity, identity))
+			return &libraries->found[i];
+	return NULL;
+}
+
+void libraries_free(struct libraries *libraries)
+{
+	for (size_t i = 0; i < libraries->n_found; i++) {
+		if (libraries->found[i].fd >= 0)
+			close(libraries->found[i].fd);
+		free(libraries->found[i].path);
+	}
+	free(libraries->found);
+	free(libraries->seen);
 }

@@ -6,19 +6,50 @@
 #include <tlspcap/capture.h>
 #include "options.h"
 
+/* One library family in one real file. */
+struct library {
+	struct target_identity identity;
+	struct locate_result located;
+	int fd;	   /* open, of the file */
+	int index; /* the capture stage's; -1: not attached */
+	uint32_t mntns;
+	pid_t pid; /* a process that maps it, or whose root it is in; 0: named by hand */
+	bool mapped;
+	char *path; /* as that process sees it */
+};
+
 struct libraries {
-	size_t probed;	   /* files */
-	size_t without;	   /* looked at, no TLS functions inside */
-	size_t failed;	   /* could not be read or probed: named on stderr */
-	size_t no_secrets; /* probed for plaintext only */
+	struct library *found;
+	size_t n_found, room;
+	size_t files;	/* different ones among them */
+	size_t without; /* looked at, no TLS functions inside */
+	size_t failed;	/* could not be read or probed: named on stderr */
 	struct target_counts scan;
+	struct target_identity *seen; /* real files that were looked at */
+	size_t n_seen, seen_room;
 };
 
 /*
- * Probes every TLS library in scope, every --lib, and the program of COMMAND. Messages go to
+ * Looks at every file in scope, every --lib, and the program of COMMAND. Messages go to
  * stderr. Returns 0, or negative errno after it said why.
  */
-int libraries_probe(struct capture *capture, const struct options *options,
-		    const struct target_scope *scope, struct libraries *libraries);
+int libraries_find(struct capture *capture, const struct options *options,
+		   const struct target_scope *scope, struct libraries *libraries);
+
+/* Attaches to all that were found what the plan says. As libraries_find(). */
+int libraries_attach(struct capture *capture, const struct options *options,
+		     struct libraries *libraries);
+
+/* "secrets", "plaintext", … : what would be attached, in words. */
+const char *libraries_plan(const struct options *options, const struct locate_result *located);
+
+/* The table of --list, on stdout. */
+void libraries_print(const struct options *options, const struct libraries *libraries);
+
+/* The one with this identity, or NULL. */
+const struct library *libraries_by_identity(const struct libraries *libraries,
+					    const struct target_identity *identity);
+
+void libraries_free(struct libraries *libraries);
 
 #endif

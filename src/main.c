@@ -21,6 +21,7 @@
 #include <tlspcap/writer.h>
 #include "command.h"
 #include "libraries.h"
+#include "older.h"
 #include "options.h"
 #include "privileges.h"
 #include "report.h"
@@ -28,6 +29,7 @@
 #define EXIT_WRONG_USAGE 2
 #define TICK_NS		 (250ull * 1000 * 1000)
 #define TICK_MS		 250
+#define CHECK_NS	 (1000ull * 1000 * 1000)
 #define NAMESPACES_MAX	 4096
 
 /* Set by signals; the only state outside of struct run. */
@@ -40,7 +42,10 @@ struct run {
 	struct conversations *conversations;
 	struct writer *writer;
 	struct recorder *recorder;
-	uint32_t *namespaces; /* that were described already */
+	struct libraries libraries;
+	struct older *older;
+	uint64_t next_check_ns; /* of connections older than the capture */
+	uint32_t *namespaces;	/* that were described already */
 	size_t n_namespaces;
 	uint64_t next_tick_ns, end_ns;
 	int record_error;
@@ -230,9 +235,22 @@ static void tell_scope(const struct options *options, char *text, size_t size)
 			      i ? ", " : "mount namespace ", options->mntns[i]);
 }
 
-static int open_probes(struct run *run, struct libraries *libraries)
+static int attach_probes(struct run *run, const struct target_scope *scope)
+{
+	int error = libraries_attach(run->capture, &run->options, &run->libraries);
+
+	if (!error)
+		error = older_attach(run->capture, &run->options, scope, &run->libraries,
+				     &run->older);
+	if (error)
+		fprintf(stderr, "tlspcap: the probes cannot be attached: %s\n", strerror(-error));
+	return error;
+}
+
+static int open_probes(struct run *run)
 {
 	const struct options *options = &run->options;
+	struct libraries *libraries = &run->libraries;
 	struct target_scope scope = {.mntns = options->mntns,
 				     .n_mntns = options->n_mntns,
 				     .pid = options->pid,
@@ -248,9 +266,11 @@ static int open_probes(struct run *run, struct libraries *libraries)
 		scope.mntns = &own;
 		scope.n_mntns = 1;
 	}
-	error = libraries_probe(run->capture, options, &scope, libraries);
-	if (error || libraries->probed)
+	error = libraries_find(run->capture, options, &scope, libraries);
+	if (error || options->list)
 		return error;
+	if (libraries->n_found)
+		return attach_probes(run, &scope);
 	tell_scope(options, text, sizeof(text));
 	fprintf(stderr,
 		"tlspcap: no TLS library in %s (%zu processes, %zu namespaces, %zu files looked "
@@ -326,7 +346,6 @@ static int drop_privileges(void)
 
 static int open_all(struct run *run)
 {
-	struct libraries libraries = {0};
 	char text[512];
 	int error;
 
@@ -334,7 +353,7 @@ static int open_all(struct run *run)
 	if (!error)
 		error = open_capture(run);
 	if (!error)
-		error = open_probes(run, &libraries);
+		error = open_probes(run);
 	if (!error)
 		error = open_files(run);
 	if (!error)
@@ -344,7 +363,8 @@ static int open_all(struct run *run)
 	tell_scope(&run->options, text, sizeof(text));
 	if (!run->options.quiet)
 		fprintf(stderr, "tlspcap: capturing %s, %zu TLS librar%s, to %s\n", text,
-			libraries.probed, libraries.probed == 1 ? "y" : "ies", run->options.path);
+			run->libraries.files, run->libraries.files == 1 ? "y" : "ies",
+			run->options.path);
 	tell_systemd();
 	tick(run);
 	if (run->options.duration_ns)
@@ -392,6 +412,16 @@ static void report(struct run *run)
 		      conversations_counts(run->conversations), run->options.quiet);
 }
 
+static void check_older(struct run *run)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (now < run->next_check_ns)
+		return;
+	run->next_check_ns = now + CHECK_NS;
+	older_check(run->older);
+}
+
 static int capture_until_end(struct run *run)
 {
 	bool prompt = run->options.unbuffered || writer_is_pipe(run->writer);
@@ -406,6 +436,7 @@ static int capture_until_end(struct run *run)
 		if (clock_ns(CLOCK_MONOTONIC) >= run->next_tick_ns) {
 			tick(run);
 			flush(run);
+			check_older(run);
 		} else if (n > 0 && prompt) {
 			flush(run);
 		}
@@ -450,11 +481,26 @@ static int close_all(struct run *run)
 		}
 	}
 	conversations_free(run->conversations);
+	older_free(run->older);
+	libraries_free(&run->libraries);
 	capture_close(run->capture);
 	free(run->namespaces);
 	command_release(&run->command);
 	options_free(&run->options);
 	return error;
+}
+
+/* --list: what would be captured. */
+static int show_list(struct run *run)
+{
+	int error = open_capture(run);
+
+	if (!error)
+		error = open_probes(run);
+	if (!error)
+		libraries_print(&run->options, &run->libraries);
+	close_all(run);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -470,6 +516,8 @@ int main(int argc, char **argv)
 		       : parsed == OPTIONS_FAILED ? EXIT_FAILURE
 						  : EXIT_WRONG_USAGE;
 	}
+	if (run.options.list)
+		return show_list(&run);
 	catch_signals();
 	describe_machine(&run);
 	error = open_all(&run);

@@ -225,6 +225,13 @@ static enum options_result set_ring(struct options *options, const char *value)
 	return OPTIONS_RUN;
 }
 
+static enum options_result set_list(struct options *options, const char *value)
+{
+	(void)value;
+	options->list = true;
+	return OPTIONS_RUN;
+}
+
 static enum options_result set_unbuffered(struct options *options, const char *value)
 {
 	(void)value;
@@ -313,6 +320,9 @@ static const struct {
 		 {"buffer-size", 'B', "SIZE", set_ring,
 		  "of the ring buffer between kernel and tlspcap, in KiB or\n"
 		  "with K, M, G; default 64M"},
+		 {"list", 'D', NULL, set_list,
+		  "show the TLS libraries in scope and what can be had of\n"
+		  "each, and end; -v: by which method"},
 		 {"quiet", 'q', NULL, set_quiet, "only errors and losses on stderr"},
 		 {"verbose", 'v', NULL, add_verbosity,
 		  "say what is probed and how; -v -v: the kernel's words too"},
@@ -359,6 +369,7 @@ static enum options_result show_help(struct options *options, const char *value)
 	     "\n"
 	     "usage: tlspcap [OPTION...] -w FILE [FILTER]\n"
 	     "       tlspcap [OPTION...] -w FILE [FILTER] -- COMMAND [ARGUMENT...]\n"
+	     "       tlspcap [OPTION...] --list\n"
 	     "\n"
 	     "  tlspcap -w out.pcapng --mntns=4026532573      a container (lsns -t mnt)\n"
 	     "  tlspcap -w out.pcapng --mntns=/proc/PID/ns/mnt\n"
@@ -468,6 +479,8 @@ static enum options_result take_rest(int argc, char **argv, int first, struct op
 
 static enum options_result check(const struct options *options)
 {
+	if (options->list)
+		return OPTIONS_RUN;
 	if (!options->path) {
 		say("-w FILE is missing: where shall the capture go? (tlspcap --help)");
 		return OPTIONS_WRONG;

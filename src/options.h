@@ -35,6 +35,7 @@ struct options {
 	uint64_t packets;     /* 0: no limit */
 	uint64_t duration_ns; /* 0: no limit */
 	size_t ring_bytes;
+	bool list;
 	bool unbuffered;
 	bool quiet;
 	int verbosity;

@@ -426,7 +426,7 @@ static int add_master(struct decrypt *d, const uint8_t *secret, size_t length)
 			return 0;
 	}
 	memcpy(d->masters[d->master_count++ % MASTERS], secret, MASTER_LEN);
-	d->news = true;
+	news(d);
 	return 0;
 }
 
@@ -445,7 +445,7 @@ int decrypt_secret(struct decrypt *d, const char *label, const uint8_t *secret, 
 			return 0;
 		memcpy(slot->bytes, secret, length);
 		slot->length = (uint8_t)length;
-		d->news = true;
+		news(d);
 	} else if (!label_ignored(label)) {
 		return -EINVAL;
 	}

@@ -124,7 +124,7 @@ struct hello {
 /* 0; -EINVAL the secret does not fit the suite; -ENOMEM also for libcrypto's refusals. */
 int keys_traffic(struct keys *keys, const struct suite *suite, const struct secret *secret);
 int keys_master(struct keys *keys, const struct hello *hello, enum decrypt_side side,
-		const struct hash *prf, const uint8_t master[MASTER_LEN]);
+		const uint8_t master[MASTER_LEN]);
 void keys_clear(struct keys *keys);
 void keys_swap(struct keys *a, struct keys *b);
 /* RFC 8446, 7.2. */
@@ -236,6 +236,11 @@ struct decrypt {
 	struct side sides[2];
 	uint8_t *output;
 	struct keys trial;
+	struct trial_of {
+		enum decrypt_side side;
+		unsigned place, variant;
+		uint64_t knowledge; /* 0: trial holds no keys */
+	} trial_of;
 
 	struct hello hellos[2]; /* by place & 1 */
 	bool offered_early;	/* by the newest ClientHello */
@@ -249,7 +254,8 @@ struct decrypt {
 	uint8_t masters[MASTERS][MASTER_LEN];
 	unsigned master_count;
 
-	bool news; /* something that a side may have waited for */
+	bool news;	    /* something that a side may have waited for */
+	uint64_t knowledge; /* counts what keys depend on: hellos and secrets */
 };
 
 /* What became of a record. */
@@ -264,6 +270,12 @@ enum step {
 static inline enum decrypt_side side_index(const struct decrypt *d, const struct side *s)
 {
 	return s == &d->sides[DECRYPT_SERVER] ? DECRYPT_SERVER : DECRYPT_CLIENT;
+}
+
+static inline void news(struct decrypt *d)
+{
+	d->news = true;
+	d->knowledge++;
 }
 
 static inline const struct hello *hello_at(const struct decrypt *d, unsigned place)
@@ -290,9 +302,8 @@ void messages_reset(struct messages *messages, bool lost);
 
 /* step.c */
 enum step record_step(struct decrypt *d, struct side *s, const struct wire *wire);
-/* -ENOENT: no such variant; other errors: this variant cannot be. */
-int place_keys(struct decrypt *d, const struct side *s, unsigned place, unsigned variant,
-	       struct keys *keys);
+/* Keys into d->trial. -ENOENT: no such variant; other errors: this variant cannot be. */
+int place_keys(struct decrypt *d, const struct side *s, unsigned place, unsigned variant);
 /* Puts the side there; takes over the keys in d->trial. */
 void place_take(struct decrypt *d, struct side *s, unsigned place, uint64_t time_ns);
 /* The first record of later keys? Then the side is there. */

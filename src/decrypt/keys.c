@@ -111,12 +111,12 @@ int keys_traffic(struct keys *keys, const struct suite *suite, const struct secr
 
 /* key_block (RFC 5246, 6.3): MAC keys, then keys, then IVs; the client's first. */
 int keys_master(struct keys *keys, const struct hello *hello, enum decrypt_side side,
-		const struct hash *prf, const uint8_t master[MASTER_LEN])
+		const uint8_t master[MASTER_LEN])
 {
 	const struct cipher *cipher = hello->suite->cipher;
 	size_t mac_len = hello->suite->mac ? hello->suite->mac->length : 0;
 	OSSL_PARAM params[] = {
-		PARAM_TEXT(OSSL_KDF_PARAM_DIGEST, prf->name),
+		PARAM_TEXT(OSSL_KDF_PARAM_DIGEST, hello->suite->prf->name),
 		PARAM_BYTES(OSSL_KDF_PARAM_SECRET, master, MASTER_LEN),
 		PARAM_BYTES(OSSL_KDF_PARAM_SEED, "key expansion", 13),
 		PARAM_BYTES(OSSL_KDF_PARAM_SEED, hello->server_random, TLSPCAP_RANDOM_LEN),

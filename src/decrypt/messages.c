@@ -8,7 +8,7 @@
 
 static void tell_info(struct decrypt *d, uint64_t time_ns)
 {
-	d->news = true;
+	news(d);
 	if (d->sink.info)
 		d->sink.info(d->sink.ctx, time_ns);
 }

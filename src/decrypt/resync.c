@@ -13,6 +13,7 @@
 
 #define SCAN_SIZE   (2 * (RECORD_MAX + HEADER_LEN))
 #define REFILL	    16
+#define KEYS_COST   32768		 /* a derivation of keys, as bytes of decryption */
 #define SHORTEST_13 (HEADER_LEN + 1 + 8) /* type and the shortest tag */
 #define SHORTEST_12 (HEADER_LEN + 8 + 8) /* explicit nonce and the shortest tag */
 
@@ -51,23 +52,31 @@ static void number_range(const struct decrypt *d, const struct side *s, uint64_t
 		*count = most - fewest + 1;
 }
 
+/* Its own keys know the last nonce. */
+static bool try_own(struct decrypt *d, struct side *s, const struct wire *wire)
+{
+	uint64_t first, count;
+
+	number_range(d, s, s->keys.number, true, &first, &count);
+	return record_find(&s->keys, wire, first, count, &s->budget, d->output) == 0;
+}
+
 static bool try_place(struct decrypt *d, struct side *s, const struct wire *wire, unsigned place)
 {
-	bool same = place == s->place;
 	uint64_t first, count;
-	struct keys *keys;
 	int err = 0;
 
-	number_range(d, s, same && s->keyed ? s->keys.number : 0, same, &first, &count);
-	for (unsigned variant = 0; err != -ENOENT; variant++) {
-		/* Its own keys know the last nonce. */
-		keys = same && s->keyed ? &s->keys : &d->trial;
-		err = keys == &s->keys ? (variant ? -ENOENT : 0)
-				       : place_keys(d, s, place, variant, keys);
-		if (err || record_find(keys, wire, first, count, &s->budget, d->output))
+	if (place == s->place && s->keyed)
+		return try_own(d, s, wire);
+	number_range(d, s, 0, place == s->place, &first, &count);
+	for (unsigned variant = 0; err != -ENOENT && s->budget >= KEYS_COST; variant++) {
+		err = place_keys(d, s, place, variant);
+		if (err)
 			continue;
-		if (keys == &d->trial)
-			place_take(d, s, place, wire->time_ns);
+		s->budget -= KEYS_COST;
+		if (record_find(&d->trial, wire, first, count, &s->budget, d->output))
+			continue;
+		place_take(d, s, place, wire->time_ns);
 		return true;
 	}
 	return false;

@@ -56,37 +56,43 @@ static int place_keys_13(struct decrypt *d, const struct side *s, unsigned place
 	return updated_keys(keys, suite, secret, updates);
 }
 
-/*
- * Any of the master secrets may be that of a renegotiated handshake, also one that resumes.
- * OpenSSL takes SHA-256 in the PRF of the PSK suites with a SHA-384 MAC, others SHA-384
- * (RFC 5487, 3.1): both are tried.
- */
+/* Any of the master secrets may be that of a renegotiated handshake, also one that resumes. */
 static int place_keys_12(struct decrypt *d, const struct side *s, unsigned place, unsigned variant,
 			 struct keys *keys)
 {
 	const struct hello *hello = place ? hello_at(d, place) : NULL;
 	unsigned masters = d->master_count < MASTERS ? d->master_count : MASTERS;
-	const struct hash *prf;
-	unsigned hashes, newest;
 
-	if (!hello || !hello->client || !hello->server || !hello->suite)
+	if (!hello || !hello->client || !hello->server || !hello->suite || variant >= masters)
 		return -ENOENT;
-	hashes = hello->suite->mac == &hash_sha384 ? 2 : 1;
-	if (variant >= masters * hashes)
-		return -ENOENT;
-	newest = (d->master_count - 1 - variant / hashes) % MASTERS;
-	prf = variant % hashes ? &hash_sha256 : hello->suite->prf;
-	return keys_master(keys, hello, side_index(d, s), prf, d->masters[newest]);
+	/* The newest first. */
+	return keys_master(keys, hello, side_index(d, s),
+			   d->masters[(d->master_count - 1 - variant) % MASTERS]);
 }
 
-int place_keys(struct decrypt *d, const struct side *s, unsigned place, unsigned variant,
-	       struct keys *keys)
+static bool trial_is(const struct decrypt *d, const struct trial_of *of)
 {
+	return d->trial_of.knowledge && d->trial_of.knowledge == of->knowledge &&
+	       d->trial_of.side == of->side && d->trial_of.place == of->place &&
+	       d->trial_of.variant == of->variant;
+}
+
+int place_keys(struct decrypt *d, const struct side *s, unsigned place, unsigned variant)
+{
+	struct trial_of of = {side_index(d, s), place, variant, d->knowledge};
+	int err = -ENOENT;
+
+	/* Often the same ones are tried on one record after the other. */
+	if (trial_is(d, &of))
+		return 0;
+	d->trial_of.knowledge = 0;
 	if (d->info.version == VERSION_12)
-		return place_keys_12(d, s, place, variant, keys);
-	if (d->info.version == VERSION_13 || !d->info.has_server_hello)
-		return place_keys_13(d, s, place, variant, keys);
-	return -ENOENT;
+		err = place_keys_12(d, s, place, variant, &d->trial);
+	else if (d->info.version == VERSION_13 || !d->info.has_server_hello)
+		err = place_keys_13(d, s, place, variant, &d->trial);
+	if (!err)
+		d->trial_of = of;
+	return err;
 }
 
 static void learn_suite(struct decrypt *d, const struct suite *suite, uint64_t time_ns)
@@ -98,7 +104,7 @@ static void learn_suite(struct decrypt *d, const struct suite *suite, uint64_t t
 	d->info.cipher_supported = true;
 	d->info.has_server_hello = true;
 	d->hellos[1] = (struct hello){.place = 1, .suite = suite};
-	d->news = true;
+	news(d);
 	if (d->sink.info)
 		d->sink.info(d->sink.ctx, time_ns);
 }
@@ -108,6 +114,7 @@ void place_take(struct decrypt *d, struct side *s, unsigned place, uint64_t time
 	enum decrypt_side side = side_index(d, s);
 
 	keys_swap(&s->keys, &d->trial);
+	d->trial_of.knowledge = 0;
 	learn_suite(d, s->keys.suite, time_ns);
 	s->place = place;
 	s->keyed = true;
@@ -115,7 +122,7 @@ void place_take(struct decrypt *d, struct side *s, unsigned place, uint64_t time
 	if (side == DECRYPT_SERVER && place >= PLACE_DATA && d->early == EARLY_UNKNOWN &&
 	    d->info.version == VERSION_13) {
 		d->early = EARLY_ACCEPTED;
-		d->news = true;
+		news(d);
 	}
 	if (d->info.version != VERSION_13 || place <= PLACE_DATA)
 		return;
@@ -129,7 +136,7 @@ static bool place_try(struct decrypt *d, struct side *s, const struct wire *wire
 	int err = 0;
 
 	for (unsigned variant = 0; err != -ENOENT; variant++) {
-		err = place_keys(d, s, place, variant, &d->trial);
+		err = place_keys(d, s, place, variant);
 		if (err || protect_open(&d->trial, wire, 0, d->output, &plain))
 			continue;
 		place_take(d, s, place, wire->time_ns);
@@ -258,7 +265,7 @@ static enum step step_protected_13(struct decrypt *d, struct side *s, const stru
 	if (s->place == PLACE_EARLY && d->early == EARLY_REJECTED)
 		return step_rejected(d, s, wire);
 	if (!s->keyed) {
-		if (place_keys(d, s, s->place, 0, &d->trial))
+		if (place_keys(d, s, s->place, 0))
 			return STEP_WAIT;
 		place_take(d, s, s->place, wire->time_ns);
 	}

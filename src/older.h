@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Connections that are older than the capture. Their handshake is gone, so that no secret
+ * opens their records: the processes that have them get plaintext probes, for as long as
+ * such a connection lives.
+ */
+#ifndef TLSPCAP_OLDER_H
+#define TLSPCAP_OLDER_H
+
+#include "libraries.h"
+
+struct older;
+
+/*
+ * Looks for established TCP connections of processes in scope that map one of the libraries,
+ * and attaches. Messages go to stderr; a process that cannot be served is not an error.
+ * Returns 0, or -ENOMEM.
+ */
+int older_attach(struct capture *capture, const struct options *options,
+		 const struct target_scope *scope, const struct libraries *libraries,
+		 struct older **older);
+
+/* Detaches from processes whose old connections are gone. Call it about once in a second. */
+void older_check(struct older *older);
+
+void older_free(struct older *older);
+
+#endif
