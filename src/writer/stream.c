@@ -207,12 +207,39 @@ static bool looks_like_h2(const uint8_t *bytes, size_t length)
 	       memcmp(bytes + 3, settings, sizeof(settings)) == 0;
 }
 
+/*
+ * HTTP/2 in the midst of a connection: whole frames, of types and on streams that go together
+ * (RFC 9113, 4.1 and 6), fill the bytes to the last one.
+ */
+static bool looks_like_h2_frames(const uint8_t *bytes, size_t length)
+{
+	/* By type: 1 on stream 0 only, 2 on others only, 3 on any. */
+	static const uint8_t streams[] = {2, 2, 2, 2, 1, 2, 1, 1, 3, 2};
+
+	while (length >= 9) {
+		size_t size = 9 + ((size_t)bytes[0] << 16 | (size_t)bytes[1] << 8 | bytes[2]);
+		bool zero = !(bytes[5] | bytes[6] | bytes[7] | bytes[8]);
+
+		if (bytes[3] >= sizeof(streams) || !(streams[bytes[3]] & (zero ? 1 : 2)) ||
+		    (bytes[5] & 0x80) || size > length)
+			return false;
+		bytes += size;
+		length -= size;
+		if (!length)
+			return true;
+	}
+	return false;
+}
+
 /* Looks once, before the first frame: the fabricated handshake names the protocol. */
 static void look_for_h2(struct emission *emission, const uint8_t *bytes, size_t length)
 {
 	struct stream *stream = emission->stream;
 
-	if (stream->state != STREAM_NEW || stream->info->alpn[0] || !looks_like_h2(bytes, length))
+	if (stream->state != STREAM_NEW || stream->info->alpn[0])
+		return;
+	if (!looks_like_h2(bytes, length) &&
+	    (stream->info->established_ns || !looks_like_h2_frames(bytes, length)))
 		return;
 	stream->h2_seen = true;
 	if (!comment_make(stream))
