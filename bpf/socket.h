@@ -21,6 +21,9 @@
 #define TCP_SYN_SENT	2
 #define TCP_SYN_RECV	3
 #define TCP_CLOSE	7
+#define TCP_CLOSE_WAIT	8
+#define TCP_LAST_ACK	9
+#define TCP_CLOSING	11
 
 static __always_inline void socket_fill_addresses(struct tlspcap_socket *event,
 						  const struct sock *sk)

@@ -221,6 +221,16 @@ static __always_inline void stream_stop(struct socket_info *info, __u32 mntns)
 	emit_bare(TLSPCAP_EVENT_STREAM_END, 0, info->id, mntns);
 }
 
+/* The peer's FIN has a sequence number of its own; the read that meets it takes both. */
+static __always_inline bool stream_has_read_fin(const struct tcp_sock *tcp, __u32 copied)
+{
+	const struct sock *sk = (const struct sock *)tcp;
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	return (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING) &&
+	       copied == BPF_CORE_READ(tcp, rcv_nxt);
+}
+
 /* The place in the stream where these `moved` bytes stand. False: it is not known any more. */
 static __always_inline bool stream_find_place(struct socket_info *info, const struct sock *sk,
 					      __u32 mntns, __u32 direction, __u32 moved)
@@ -230,6 +240,10 @@ static __always_inline bool stream_find_place(struct socket_info *info, const st
 					      : BPF_CORE_READ(tcp, copied_seq);
 	__s32 skipped = (__s32)(end - moved - info->sequence[direction]);
 
+	if (skipped > 0 && direction == TLSPCAP_RECEIVED && stream_has_read_fin(tcp, end)) {
+		end--;
+		skipped--;
+	}
 	/* Kernel TLS: what passes is plaintext, and the numbers count records. */
 	if (BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops) || skipped < 0) {
 		stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
