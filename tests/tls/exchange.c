@@ -261,6 +261,13 @@ static bool carry(struct pair *pair, int side)
 	return any;
 }
 
+static bool carry_both(struct pair *pair)
+{
+	bool client = carry(pair, 0);
+
+	return carry(pair, 1) || client;
+}
+
 static void receive(struct pair *pair, int side)
 {
 	struct exchange *exchange = pair->exchange;
@@ -282,7 +289,7 @@ static bool shake(struct pair *pair)
 	while (moved) {
 		for (int side = 0; side < 2; side++)
 			done[side] = SSL_do_handshake(pair->ssl[side]);
-		moved = carry(pair, 0) | carry(pair, 1);
+		moved = carry_both(pair);
 	}
 	ERR_clear_error();
 	return done[0] == 1 && done[1] == 1;
@@ -295,7 +302,7 @@ static void settle(struct pair *pair)
 	while (moved) {
 		receive(pair, 0);
 		receive(pair, 1);
-		moved = carry(pair, 0) | carry(pair, 1);
+		moved = carry_both(pair);
 	}
 }
 
