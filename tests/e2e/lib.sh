@@ -40,6 +40,7 @@ PYTHON=/usr/bin/python3 # not a user's own, which may link another libssl
 TIMEOUT=${E2E_TIMEOUT:-30} # seconds that anything may take to come up or to end
 failures=0
 processes=()
+containers=()
 
 e2e_end()
 {
@@ -47,6 +48,8 @@ e2e_end()
 
 	trap - EXIT
 	exec 2>/dev/null
+	# unshare ignores SIGTERM; with it goes all that is in its pid namespace.
+	kill -KILL "${containers[@]}"
 	kill -TERM "${processes[@]}"
 	for pid in "${processes[@]}"; do
 		timeout 5 tail --pid="$pid" -s 0.02 -f /dev/null
@@ -280,6 +283,7 @@ start_container()
 	mkdir "$W/$name.mount" && mkfifo "$ready" || die "no folder for container $name"
 	start unshare --mount --pid --fork --kill-child=KILL --propagation private \
 		bash "$E2E/container" "$root" "$libraries" "$W/$name.mount" "$W" "$ready"
+	containers+=("$started")
 	exec {fd}<>"$ready"
 	IFS= read -r -t "$TIMEOUT" -u "$fd" line || die "container $name did not start"
 	exec {fd}<&-

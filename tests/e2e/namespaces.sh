@@ -6,7 +6,7 @@
 need curl nginx
 
 start_nginx nginx 443
-for name in red blue; do
+for name in vermilion ultramarine; do
 	make_body "$W/served/$name-large" 200000
 	{
 		printf 'token-of-%s ' "$name"
@@ -73,20 +73,20 @@ one_of_two() # HOW CAPTURED OTHER
 }
 
 for how in own shared; do
-	for name in red blue; do
+	for name in vermilion ultramarine; do
 		start_container "$how-$name" / "$how"
 	done
-	one_of_two $how red blue
-	one_of_two $how blue red
+	one_of_two $how vermilion ultramarine
+	one_of_two $how ultramarine vermilion
 done
 
 # Both at once: each conversation under its own interface.
-start_capture both "--mntns=${container_mntns[own-red]}" "--mntns=${container_mntns[own-blue]}"
-work own-red red
-work own-blue blue
+start_capture both "--mntns=${container_mntns[own-vermilion]}" "--mntns=${container_mntns[own-ultramarine]}"
+work own-vermilion vermilion
+work own-ultramarine ultramarine
 stop_capture both
 lossless both
-contains "$W/both.pcapng" token-of-red && contains "$W/both.pcapng" token-of-blue &&
+contains "$W/both.pcapng" token-of-vermilion && contains "$W/both.pcapng" token-of-ultramarine &&
 	pass 'two --mntns: both are there' || fail 'two --mntns: one is missing'
 same 'two --mntns: two interfaces' 2 \
 	"$(fields "$W/both.pcapng" frame.interface_id | sort -u | wc -l)"

@@ -38,6 +38,8 @@ export_objects()
 	tshark_of "$1" -r "$2" --export-objects "http,$3" -T fields -E separator=/t \
 		-e frame.number -e tcp.analysis.flags -e _ws.malformed -e _ws.expert.severity \
 		-e _ws.expert.message >"$3.expert" || return
+	# On a port of HTTP/1's, its dissector takes HTTP/2's first frames for an object.
+	find "$3" -type f -size -2 -exec grep -laxF $'PRI * HTTP/2.0\r' {} + | xargs -r rm --
 	# 4.0 does not export what HTTP/2 carried, but it shows it: bodies of several DATA
 	# frames put together, and those of one.
 	[[ $1 == host ]] || return 0
@@ -137,13 +139,26 @@ shows_secrets()
 		"$(secrets "$file")"
 }
 
-# contains FILE TEXT: TEXT is in a frame's decrypted or plain bytes, or anywhere in the file.
-contains()
+# plaintext FILE: all that the host's tshark shows of the conversations' contents, as text.
+plaintext()
 {
-	grep -qaF -- "$2" "$1"
+	local stream last follow=()
+
+	last=$(fields "$1" tcp.stream | sort -n | tail -n 1)
+	for ((stream = 0; stream <= ${last:--1}; stream++)); do
+		follow+=(-z "follow,tls,ascii,$stream" -z "follow,tcp,ascii,$stream")
+	done
+	tshark_of host -r "$1" -q "${follow[@]}"
 }
 
-# conversations FILE: the number of TCP conversations with SYN, SYN-ACK and an end each way.
+# contains FILE TEXT: TEXT is in the file as it is, or in what tshark decrypts.
+contains()
+{
+	[[ $1.plaintext -nt $1 ]] || plaintext "$1" >"$1.plaintext"
+	grep -qaF -- "$2" "$1" || grep -qaF -- "$2" "$1.plaintext"
+}
+
+# complete_conversations FILE: the number of TCP conversations with SYN, SYN-ACK and an end each way.
 complete_conversations()
 {
 	tshark_of host -r "$1" -T fields -E separator=/t -e tcp.stream -e tcp.flags.str \
