@@ -78,7 +78,6 @@ struct socket_info {
 
 /* What is left to copy of one system call's buffers. */
 struct stream_copy {
-	__u64 sk;
 	__u64 sock_id;
 	__u64 time_ns;
 	__u64 source; /* of the current buffer */
@@ -89,7 +88,8 @@ struct stream_copy {
 	__u64 offset;
 	__u32 direction;
 	__u32 mntns;
-	__u32 message; /* index in sendmmsg's or recvmmsg's array, for the next one */
+	__u32 message; /* index in sendmmsg's or recvmmsg's array, of the next one */
+	__u32 entered; /* the beginning of that call was seen */
 	__u32 failed;
 };
 
@@ -179,6 +179,9 @@ const volatile __u64 wake_bytes = 8 << 20;
 
 /* How user space waits, see emit.h. It shares this memory with the programs. */
 __u32 consumer_state = 0;
+
+/* Set by the programs: the hooks on sendmmsg and recvmmsg are needed after all. */
+__u32 messages_wanted = 0;
 
 static __always_inline void count_loss(__u32 reason)
 {

@@ -77,6 +77,24 @@ static __always_inline bool stream_is_buffer(__u64 call)
 	       call == CALL_RECVFROM;
 }
 
+/*
+ * sendmmsg and recvmmsg move several messages: each comes by with the same registers, and
+ * only who saw the call begin knows which one it is. A hook there costs every system call of
+ * the machine some 30 ns, and hardly a program does this with TLS: user space attaches it
+ * when the first one asks. Until then such messages are gaps. False: not known which.
+ */
+static __always_inline bool stream_find_message(struct stream_copy *copy, __u64 n, __u64 *array)
+{
+	if (n == 1)
+		return true;
+	if (!copy->entered) {
+		messages_wanted = 1;
+		return false;
+	}
+	*array += (__u64)copy->message++ * USER_MMSG_SIZE;
+	return true;
+}
+
 /* Where the current system call's bytes are. False: not in memory that we can name. */
 static __always_inline bool stream_find_buffers(struct stream_copy *copy)
 {
@@ -109,10 +127,12 @@ static __always_inline bool stream_find_buffers(struct stream_copy *copy)
 		copy->vector_left = third;
 		return true;
 	}
-	if (call == CALL_SENDMMSG || call == CALL_RECVMMSG)
-		second += (__u64)copy->message++ * USER_MMSG_SIZE;
-	else if (call != CALL_SENDMSG && call != CALL_RECVMSG)
+	if (call == CALL_SENDMMSG || call == CALL_RECVMMSG) {
+		if (!stream_find_message(copy, third, &second))
+			return false;
+	} else if (call != CALL_SENDMSG && call != CALL_RECVMSG) {
 		return false;
+	}
 	if (bpf_probe_read_user(&message, sizeof(message), (const void *)second))
 		return false;
 	copy->vector = message.vector;
@@ -344,14 +364,19 @@ int stream_receive(struct trace_event_raw_sock_msg_length *ctx)
 	return stream_moved(ctx->sk, ctx->ret, ctx->flags, TLSPCAP_RECEIVED);
 }
 
-/* sendmmsg and recvmmsg move several messages: each comes by with the same registers. */
 static __always_inline int stream_first_message(void)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct stream_copy *copy = bpf_map_lookup_elem(&stream_copies, &thread);
+	struct stream_copy *copy;
+	__u32 mntns;
 
-	if (copy)
-		copy->message = 0;
+	if (!filter_task(&mntns))
+		return 0;
+	copy = stream_copy_get(thread);
+	if (!copy)
+		return 0;
+	copy->message = 0;
+	copy->entered = 1;
 	return 0;
 }
 

@@ -44,6 +44,7 @@ struct run {
 	struct recorder *recorder;
 	struct libraries libraries;
 	struct older *older;
+	pid_t bypassing;	/* a process whose bytes pass the socket hooks by; 0: none */
 	uint64_t next_check_ns; /* of connections older than the capture */
 	uint32_t *namespaces;	/* that were described already */
 	size_t n_namespaces;
@@ -145,9 +146,13 @@ static void on_event(void *ctx, const struct tlspcap_event *event)
 {
 	struct run *run = ctx;
 
+	const struct tlspcap_gap *gap = (const void *)event;
+
 	if (event->type == TLSPCAP_EVENT_OPEN)
 		name_namespace(run, event->mntns);
 	take_event(run, event);
+	if (event->type == TLSPCAP_EVENT_STREAM_GAP && gap->reason == TLSPCAP_LOSS_BYPASS)
+		run->bypassing = (pid_t)event->pid;
 }
 
 static void describe_machine(struct run *run)
@@ -416,6 +421,10 @@ static void check_older(struct run *run)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
+	if (run->bypassing) {
+		older_add(run->older, run->bypassing);
+		run->bypassing = 0;
+	}
 	if (now < run->next_check_ns)
 		return;
 	run->next_check_ns = now + CHECK_NS;
@@ -436,10 +445,10 @@ static int capture_until_end(struct run *run)
 		if (clock_ns(CLOCK_MONOTONIC) >= run->next_tick_ns) {
 			tick(run);
 			flush(run);
-			check_older(run);
 		} else if (n > 0 && prompt) {
 			flush(run);
 		}
+		check_older(run);
 		if (report_signals) {
 			report_signals = 0;
 			take_losses(run);

@@ -175,8 +175,8 @@ static int serve_library(void *ctx, const struct target_file *file)
 		return 0;
 	}
 	fprintf(stderr,
-		"tlspcap: process %d has connections that are older than the capture; they are "
-		"not captured (%s); --source=probes does\n",
+		"tlspcap: process %d has connections whose records cannot be read, and its calls "
+		"cannot be probed (%s); --source=probes captures them\n",
 		watched->pid, strerror(-handle));
 	return 0;
 }
@@ -209,10 +209,20 @@ static int serve_process(struct older *older, pid_t pid)
 		unwatch(older, watched);
 	else if (older->options->verbosity)
 		fprintf(stderr,
-			"tlspcap: process %d has %zu connections that are older than the capture: "
+			"tlspcap: process %d has %zu connections whose records cannot be read: "
 			"plaintext of its calls, until these end\n",
 			pid, watched->sockets.n);
 	return 0;
+}
+
+void older_add(struct older *older, pid_t pid)
+{
+	if (older->options->source != SOURCE_AUTO)
+		return;
+	for (size_t i = 0; i < older->n; i++)
+		if (older->watched[i].pid == pid)
+			return;
+	serve_process(older, pid);
 }
 
 static bool in_scope(const struct target_scope *scope, pid_t pid)
@@ -276,8 +286,8 @@ void older_check(struct older *older)
 		}
 		if (older->options->verbosity)
 			fprintf(stderr,
-				"tlspcap: process %d has no connection from before the capture any "
-				"more: its plaintext probes are off\n",
+				"tlspcap: process %d has no such connection any more: its "
+				"plaintext probes are off\n",
 				watched->pid);
 		unwatch(older, watched);
 	}

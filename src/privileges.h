@@ -4,8 +4,9 @@
 #define TLSPCAP_PRIVILEGES_H
 
 /*
- * Gives up every capability but those that reading counters (CAP_BPF) and naming
- * namespaces (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) need, for good. 0 or negative errno.
+ * Gives up every capability but those that reading counters (CAP_BPF), attaching
+ * further probes (CAP_PERFMON) and naming namespaces (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)
+ * need, for good. 0 or negative errno.
  */
 int privileges_drop(void);
 

@@ -225,11 +225,10 @@ int capture_attach_system(struct capture *capture)
 {
 	struct tlspcap_bpf *skeleton = capture->skeleton;
 	struct bpf_program *const programs[] = {
-		skeleton->progs.socket_state,	 skeleton->progs.socket_send,
-		skeleton->progs.socket_receive,	 skeleton->progs.process_exit,
-		skeleton->progs.process_fork,	 skeleton->progs.stream_send,
-		skeleton->progs.stream_receive,	 skeleton->progs.stream_sendmmsg,
-		skeleton->progs.stream_recvmmsg,
+		skeleton->progs.socket_state,	skeleton->progs.socket_send,
+		skeleton->progs.socket_receive, skeleton->progs.process_exit,
+		skeleton->progs.process_fork,	skeleton->progs.stream_send,
+		skeleton->progs.stream_receive,
 	};
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
@@ -341,9 +340,29 @@ out:
 	return n;
 }
 
+/* See bpf/stream.h; without them, such messages stay gaps, which are counted. */
+static void attach_messages(struct capture *capture)
+{
+	struct bpf_program *const programs[] = {
+		capture->skeleton->progs.stream_sendmmsg,
+		capture->skeleton->progs.stream_recvmmsg,
+	};
+
+	capture->has_messages = true;
+	for (size_t i = 0; i < 2; i++) {
+		struct bpf_link *link = bpf_program__attach(programs[i]);
+
+		if (link)
+			attach_keep(capture, link);
+	}
+}
+
 int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, void *ctx)
 {
 	int n, waited;
+
+	if (capture->skeleton->bss->messages_wanted && !capture->has_messages && !capture->stopped)
+		attach_messages(capture);
 
 	capture->fn = fn;
 	capture->fn_ctx = ctx;

@@ -36,6 +36,7 @@ struct capture {
 	capture_event_fn fn; /* during capture_poll() */
 	void *fn_ctx;
 	uint64_t last_event_ns; /* CLOCK_MONOTONIC, for how to wait */
+	bool has_messages;	/* the hooks on sendmmsg and recvmmsg are attached */
 	bool stopped;
 };
 

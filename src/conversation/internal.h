@@ -181,7 +181,7 @@ void records_secret(struct conversation *conversation, const char *label, const 
 /* Waits no longer: chooses with what is known. */
 void records_settle(struct conversation *conversation);
 /* True when the library's plaintext is not needed: it is in the records. */
-bool records_cover(const struct conversation *conversation);
+bool records_cover(const struct conversation *conversation, uint8_t direction);
 void records_free(struct conversation *conversation);
 void records_expire(struct conversations *all);
 

@@ -176,7 +176,7 @@ static void give_pending(struct conversations *all, struct object *object)
 
 	for (; at; at = next) {
 		next = at->next;
-		if (object->conversation && !records_cover(object->conversation))
+		if (object->conversation && !records_cover(object->conversation, at->direction))
 			conversation_give(all, object->conversation, at->is_gap, at->direction,
 					  at->time_ns, at->bytes, at->length, at->detail);
 		free(at);
@@ -287,7 +287,7 @@ static void give(struct conversations *all, struct object *object, const struct 
 		bind(all, object); /* it had ended, and goes on after all */
 	if (!object->conversation && object->has_random)
 		object_bind_by_random(all, object);
-	if (object->conversation && records_cover(object->conversation))
+	if (object->conversation && records_cover(object->conversation, head->direction))
 		return;
 	if (!object->conversation) {
 		if (keep(all, object, head, bytes, head->is_gap ? 0 : head->length))

@@ -3,7 +3,8 @@
  * A conversation's own bytes, as they passed its socket.
  *
  *   held ──settle──▶ genuine ──gap──▶ plain
- *        └─────────────────────────────▲
+ *    ▲   └──────────────┬──────────────▲
+ *    └──renegotiation───┘
  *
  * They are held until the secrets are there, so that these can stand before the frames that
  * need them; then the sink chooses. Genuine records go out as they are; plain means that the
@@ -33,11 +34,13 @@ struct records {
 	struct decrypt *decrypt;
 	struct list holding; /* conversations.holding, while it holds */
 	enum records_mode mode;
-	uint64_t next[2];    /* offset of the next byte; index: direction */
-	uint64_t passed[2];  /* bytes before TLS began that were given out */
-	bool begun[2];	     /* TLS has begun in this direction */
-	bool lost;	     /* there was a gap */
-	unsigned int labels; /* bits: index in key_labels */
+	uint64_t next[2];		       /* offset of the next byte; index: direction */
+	uint64_t passed[2];		       /* bytes before TLS began that were given out */
+	bool begun[2];			       /* TLS has begun in this direction */
+	bool lost;			       /* there was a gap */
+	bool renegotiating;		       /* held again, for the secret of a later handshake */
+	uint8_t handshake[TLSPCAP_RANDOM_LEN]; /* client random of the newest one looked at */
+	unsigned int labels;		       /* bits: index in key_labels */
 	struct held *held, **held_last;
 	size_t held_bytes;
 	uint64_t held_since;
@@ -252,6 +255,39 @@ static void give(struct records *records, const struct held *item, const uint8_t
 		feed_decrypt(records, item, bytes);
 }
 
+static void note_secret(void *ctx, const char *label, const uint8_t *secret, size_t length)
+{
+	(void)label;
+	(void)secret;
+	(void)length;
+	*(bool *)ctx = true;
+}
+
+static bool has_handshake_secret(const struct records *records)
+{
+	bool found = false;
+
+	secrets_find(&records->all->secrets, records->handshake, note_secret, &found);
+	return found;
+}
+
+/*
+ * A later handshake (TLS 1.2: renegotiation) has a secret of its own. A server tells it after
+ * it has read the first bytes under the new keys: these are held like those of the first.
+ */
+static void look_for_renegotiation(struct records *records)
+{
+	const struct decrypt_info *info = decrypt_info(records->decrypt);
+
+	if (!memcmp(records->handshake, info->latest_client_random, TLSPCAP_RANDOM_LEN))
+		return;
+	memcpy(records->handshake, info->latest_client_random, TLSPCAP_RANDOM_LEN);
+	if (has_handshake_secret(records))
+		return;
+	records->renegotiating = true;
+	records->mode = RECORDS_HELD;
+}
+
 /* The held pieces once more, for the plaintext that nobody took the first time. */
 static bool start_over(struct records *records)
 {
@@ -273,6 +309,13 @@ static void choose(struct records *records)
 	struct conversation_info *info = &conversation->info;
 	enum conversation_source source = CONVERSATION_PLAINTEXT;
 
+	if (records->renegotiating) {
+		records->renegotiating = false;
+		records->mode = RECORDS_GENUINE;
+		return;
+	}
+	memcpy(records->handshake, decrypt_info(records->decrypt)->latest_client_random,
+	       TLSPCAP_RANDOM_LEN);
 	info->has_records = !records->lost;
 	info->has_keys = has_keys(records);
 	if (!info->has_keys)
@@ -314,7 +357,9 @@ void records_settle(struct conversation *conversation)
 
 static void settle_if_ready(struct records *records)
 {
-	if (records->mode == RECORDS_HELD && has_keys(records))
+	bool ready = records->renegotiating ? has_handshake_secret(records) : has_keys(records);
+
+	if (records->mode == RECORDS_HELD && ready)
 		records_settle(records->conversation);
 }
 
@@ -325,8 +370,12 @@ static void take(struct records *records, const struct held *item, const uint8_t
 
 	conversation_touch(records->all, conversation, item->time_ns);
 	look_for_beginning(records, item, bytes);
+	if (records->renegotiating && item->is_gap)
+		records_settle(conversation);
 	if (records->mode != RECORDS_HELD) {
 		give(records, item, bytes);
+		if (records->mode == RECORDS_GENUINE)
+			look_for_renegotiation(records);
 		return;
 	}
 	records->lost |= item->is_gap;
@@ -484,11 +533,17 @@ void records_secret(struct conversation *conversation, const char *label, const 
 	settle_if_ready(conversation->records);
 }
 
-bool records_cover(const struct conversation *conversation)
+bool records_cover(const struct conversation *conversation, uint8_t direction)
 {
 	const struct records *records = conversation->records;
 
-	return records && (records->mode != RECORDS_PLAIN || has_keys(records));
+	if (!records)
+		return false;
+	if (records->mode != RECORDS_PLAIN)
+		return true;
+	/* After a loss the calls may know what the records do not tell any more. */
+	return has_keys(records) &&
+	       decrypt_status(records->decrypt, side_of(conversation, direction)) == DECRYPT_OK;
 }
 
 void records_free(struct conversation *conversation)

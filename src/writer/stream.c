@@ -330,21 +330,41 @@ static void write_carry(struct emission *emission)
 	emission->time_ns = now;
 }
 
+/* The beginning of a record, or a whole ChangeCipherSpec (RFC 5246, 7.1) and the next one's. */
+static bool is_carried(const uint8_t *bytes, size_t length)
+{
+	static const uint8_t change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
+	size_t size = sizeof(change_cipher_spec);
+
+	if (length < size)
+		return true;
+	return length < size + 6 && bytes[0] == change_cipher_spec[0] &&
+	       memcmp(bytes + 3, change_cipher_spec + 3, size - 3) == 0;
+}
+
 /*
  * Libraries read a record's header first and its body then: two reads, which were one segment
- * on the wire as often as not. A header is kept until its body comes.
+ * on the wire as often as not. A header is kept until its body comes. So is ChangeCipherSpec:
+ * Wireshark 4.4 shows the Finished that follows on it only when both are in one frame.
  */
 static bool carry(struct emission *emission, enum tlspcap_direction direction, const uint8_t *bytes,
 		  size_t length)
 {
 	struct stream *stream = emission->stream;
+	uint8_t joined[sizeof(stream->carry)];
+	size_t carried = stream->carry_length;
 
-	if (length > sizeof(stream->carry) || stream->carry_length)
+	if (length > sizeof(joined) - carried)
 		return false;
-	memcpy(stream->carry, bytes, length);
-	stream->carry_length = length;
+	memcpy(joined, stream->carry, carried);
+	memcpy(joined + carried, bytes, length);
+	if (!is_carried(joined, carried + length))
+		return false;
+	memcpy(stream->carry, joined, carried + length);
+	stream->carry_length = carried + length;
 	stream->carry_direction = direction;
-	stream->carry_ns = emission->time_ns;
+	if (!carried)
+		stream->carry_ns = emission->time_ns;
 	return true;
 }
 

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+# The bytes of a socket are exact, whatever system calls move them: against tcpdump of the
+# same connection and against what arrived, over IPv4 and IPv6.
+. "$(dirname "$0")/lib.sh"
+need tcpdump
+
+program=$(dirname "$TLSPCAP")/e2e/e2e_socket_calls
+[[ -x $program ]] || skip "$program is not built"
+total=2000000
+
+# Both directions of the only connection with PORT, as tshark follows it: "up down" hashes.
+followed() # FILE PORT
+{
+	local stream side
+
+	stream=$(tshark -r "$1" -Y "tcp.port == $2" -T fields -e tcp.stream 2>/dev/null | head -n 1)
+	for side in client server; do
+		tshark -r "$1" -q -z "follow,tcp,raw,$stream" 2>/dev/null |
+			awk -v side=$side '/^[0-9a-f\t]+$/ { own = !/^\t/; sub(/^\t/, "");
+				if (own == (side == "client")) print }' |
+			perl -pe 's/\s//g; $_ = pack("H*", $_)' | sha256sum | cut -d " " -f 1
+	done | paste -sd " "
+}
+
+arrived() # NAME
+{
+	cat <(sha256sum <"$W/$1.up" | cut -d " " -f 1) \
+		<(sha256sum <"$W/$1.down" | cut -d " " -f 1) | paste -sd " "
+}
+
+start tcpdump --immediate-mode -i lo -B 262144 -s 0 -w "$W/wire.pcap" 'portrange 19002-19012'
+tcpdump=$started
+timeout "$TIMEOUT" bash -c "until [[ -s '$W/wire.pcap' ]]; do sleep 0.02; done"
+# The first connection asks for the hooks on sendmmsg and recvmmsg: it has gaps. It is long, so
+# that these are there before the next one.
+cat >"$W/calls" <<-END
+	'$program' 4 19001 $((20 * total)) 1 '$W/first'
+	for i in 2 3 4; do '$program' 4 1900\$i $total \$i '$W/four'\$i || exit 1; done
+	for i in 0 1 2; do '$program' 6 1901\$i $total \$i '$W/six'\$i || exit 1; done
+END
+check "the calls are captured" "$TLSPCAP" -B 256M --view=tls -w "$W/out.pcapng" \
+	-- bash "$W/calls"
+kill -INT "$tcpdump" && wait "$tcpdump"
+check "gaps are marked" contains "$W/out.pcapng" gap=
+for case in four2:19002 four3:19003 four4:19004 six0:19010 six1:19011 six2:19012; do
+	name=${case%:*} port=${case#*:}
+	same "$name: what arrived" "$(arrived "$name")" "$(followed "$W/out.pcapng" "$port")"
+	same "$name: tcpdump" "$(followed "$W/wire.pcap" "$port")" \
+		"$(followed "$W/out.pcapng" "$port")"
+done
+finish
