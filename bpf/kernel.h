@@ -88,6 +88,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	const void *sk_socket;
 };
 
 struct inet_sock {

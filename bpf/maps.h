@@ -63,6 +63,7 @@ struct object {
 
 #define SOCKET_OBJECT 1 /* a TLS object uses it */
 #define SOCKET_STREAM 2 /* its bytes are copied */
+#define SOCKET_CLOSED 4 /* TCP has ended, and there is something left to read */
 
 struct socket_info {
 	__u64 id;

@@ -193,6 +193,18 @@ static __always_inline void socket_note(__u64 sk, int old_state, int new_state)
 	bpf_map_update_elem(&sockets, &sk, &fresh, BPF_ANY);
 }
 
+/*
+ * A socket that the peer has reset, or that both sides have shut down, is closed for TCP; but
+ * its program can read what had arrived before.
+ */
+static __always_inline bool socket_has_unread(const void *sk)
+{
+	const struct tcp_sock *tcp = sk;
+
+	return BPF_CORE_READ((const struct sock *)sk, sk_socket) &&
+	       BPF_CORE_READ(tcp, copied_seq) != BPF_CORE_READ(tcp, rcv_nxt);
+}
+
 SEC("tracepoint/sock/inet_sock_set_state")
 int socket_state(struct trace_event_raw_inet_sock_set_state *ctx)
 {
@@ -203,6 +215,10 @@ int socket_state(struct trace_event_raw_inet_sock_set_state *ctx)
 	if (ctx->protocol != IPPROTO_TCP)
 		return 0;
 	info = bpf_map_lookup_elem(&sockets, &sk);
+	if (info && (info->bound & SOCKET_CLOSED)) {
+		bpf_map_delete_elem(&sockets, &sk); /* another socket at the same place */
+		info = NULL;
+	}
 	if (!info || new_state == TCP_SYN_SENT) {
 		socket_note(sk, old_state, new_state);
 		return 0;
@@ -213,7 +229,11 @@ int socket_state(struct trace_event_raw_inet_sock_set_state *ctx)
 	}
 	if (info->bound)
 		socket_emit_state(info, old_state, new_state);
-	if (new_state == TCP_CLOSE)
+	if (new_state != TCP_CLOSE)
+		return 0;
+	if ((info->bound & SOCKET_STREAM) && socket_has_unread(ctx->skaddr))
+		info->bound |= SOCKET_CLOSED;
+	else
 		bpf_map_delete_elem(&sockets, &sk);
 	return 0;
 }

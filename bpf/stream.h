@@ -247,7 +247,8 @@ static __always_inline bool stream_has_read_fin(const struct tcp_sock *tcp, __u3
 	const struct sock *sk = (const struct sock *)tcp;
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	return (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING) &&
+	return (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING ||
+		state == TCP_CLOSE) &&
 	       copied == BPF_CORE_READ(tcp, rcv_nxt);
 }
 
