@@ -65,9 +65,9 @@ struct stream {
 	enum tlspcap_direction break_direction;
 	uint64_t break_ns;
 
-	/* A TLS record's header (RFC 8446, 5.1) that waits for its body, or a ChangeCipherSpec and
-	 * a header. */
-	uint8_t carry[11];
+	/* A TLS record's header (RFC 8446, 5.1) that waits for its body, or a whole
+	 * ChangeCipherSpec and the next header. */
+	uint8_t carry[128];
 	size_t carry_length;
 	enum tlspcap_direction carry_direction;
 	uint64_t carry_ns;
