@@ -8,10 +8,22 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <openssl/evp.h>
 #include <tlspcap/locate.h>
 
 /* Programs with a TLS library inside are large; what is larger than this is none we know. */
 #define IMAGE_MAX ((off_t)1 << 30)
+
+/* Files of the same content have the same places: thousands of containers, few libraries. */
+#define CONTENTS_MAX  256
+#define FAMILIES_MAX  4
+#define CONTENT_BYTES 32
+
+struct located_content {
+	unsigned char hash[CONTENT_BYTES]; /* SHA-256 */
+	int n;
+	struct locate_result located[FAMILIES_MAX];
+};
 
 struct search {
 	struct capture *capture;
@@ -137,11 +149,53 @@ static int add_library(struct libraries *libraries, const struct library *librar
 	return added->path ? -errno : -ENOMEM;
 }
 
+static struct located_content *find_content(struct libraries *libraries, const unsigned char *hash)
+{
+	for (size_t i = 0; i < libraries->n_contents; i++)
+		if (!memcmp(libraries->contents[i].hash, hash, CONTENT_BYTES))
+			return &libraries->contents[i];
+	return NULL;
+}
+
+static struct located_content *new_content(struct libraries *libraries)
+{
+	if (!libraries->contents)
+		libraries->contents = calloc(CONTENTS_MAX, sizeof(*libraries->contents));
+	if (!libraries->contents || libraries->n_contents == CONTENTS_MAX)
+		return NULL;
+	return &libraries->contents[libraries->n_contents++];
+}
+
+/* As locate_image(), looked up by content first. */
+static int locate_content(struct libraries *libraries, const void *image, size_t size,
+			  struct locate_result *located)
+{
+	unsigned char hash[CONTENT_BYTES];
+	struct located_content *content;
+	int n;
+
+	if (EVP_Digest(image, size, hash, NULL, EVP_sha256(), NULL) != 1)
+		return locate_image(image, size, located, FAMILIES_MAX);
+	content = find_content(libraries, hash);
+	if (content) {
+		memcpy(located, content->located, sizeof(content->located));
+		return content->n;
+	}
+	n = locate_image(image, size, located, FAMILIES_MAX);
+	content = n > 0 ? new_content(libraries) : NULL;
+	if (content) {
+		memcpy(content->hash, hash, sizeof(hash));
+		memcpy(content->located, located, sizeof(content->located));
+		content->n = n;
+	}
+	return n;
+}
+
 /* Returns the number of families in the file, or negative errno. */
 static int look_at_file(struct libraries *libraries, const struct library *library, int fd,
 			const char *path)
 {
-	struct locate_result *located = calloc(4, sizeof(*located));
+	struct locate_result *located = calloc(FAMILIES_MAX, sizeof(*located));
 	void *image = NULL;
 	size_t size = 0;
 	int n = -ENOMEM;
@@ -150,7 +204,7 @@ static int look_at_file(struct libraries *libraries, const struct library *libra
 		return n;
 	n = read_image(fd, &image, &size);
 	if (!n)
-		n = locate_image(image, size, located, 4);
+		n = locate_content(libraries, image, size, located);
 	for (int i = 0; i < n; i++) {
 		int error = add_library(libraries, library, &located[i], fd, path);
 
@@ -178,6 +232,8 @@ static int found_file(void *ctx, const struct target_file *file)
 	struct libraries *libraries = search->libraries;
 	const struct library library = {
 		.identity = file->identity,
+		.users = {file->mntns},
+		.n_users = 1,
 		.mntns = file->mntns,
 		.pid = file->pid,
 		.mapped = file->mapped,
@@ -291,23 +347,115 @@ static void tell_library(const struct options *options, const struct library *li
 		located->secrets_how);
 }
 
+static int attach(struct capture *capture, const struct options *options,
+		  struct libraries *libraries, struct library *library)
+{
+	library->index = capture_attach_library(capture, library->fd, &library->located,
+						purposes(options, &library->located));
+	/* An open file would keep a container's file system from being unmounted. */
+	close(library->fd);
+	library->fd = -1;
+	if (library->index < 0)
+		tell_failure(libraries, library->path, library->mntns, library->pid,
+			     library->index);
+	else
+		tell_library(options, library);
+	return library->index;
+}
+
 int libraries_attach(struct capture *capture, const struct options *options,
 		     struct libraries *libraries)
 {
-	for (size_t i = 0; i < libraries->n_found; i++) {
+	for (size_t i = 0; i < libraries->n_found; i++)
+		if (attach(capture, options, libraries, &libraries->found[i]) == -ENOMEM)
+			return -ENOMEM;
+	return 0;
+}
+
+static void add_user(struct library *library, uint32_t mntns)
+{
+	for (size_t i = 0; i < library->n_users && i < LIBRARY_USERS_MAX; i++)
+		if (library->users[i] == mntns)
+			return;
+	if (library->n_users < LIBRARY_USERS_MAX)
+		library->users[library->n_users] = mntns;
+	if (library->n_users <= LIBRARY_USERS_MAX)
+		library->n_users++;
+}
+
+static int take_new(struct capture *capture, const struct options *options,
+		    struct libraries *libraries, const struct target_file *file)
+{
+	struct search search = {.capture = capture, .libraries = libraries};
+	size_t first = libraries->n_found;
+	int n = found_file(&search, file), attached = 0;
+
+	if (n)
+		return n;
+	for (size_t i = first; i < libraries->n_found; i++)
+		attached += attach(capture, options, libraries, &libraries->found[i]) >= 0;
+	return attached;
+}
+
+int libraries_take(struct capture *capture, const struct options *options,
+		   struct libraries *libraries, const struct target_file *file)
+{
+	int n = 0;
+
+	pthread_mutex_lock(&libraries->lock);
+	for (size_t i = 0; i < libraries->n_found; i++)
+		if (is_same(&libraries->found[i].identity, &file->identity))
+			add_user(&libraries->found[i], file->mntns);
+	if (!is_seen(libraries, &file->identity))
+		n = take_new(capture, options, libraries, file);
+	pthread_mutex_unlock(&libraries->lock);
+	return n;
+}
+
+static bool is_alive(const struct library *library, const uint32_t *alive, size_t n_alive)
+{
+	if (!library->n_users || library->n_users > LIBRARY_USERS_MAX)
+		return true; /* named by hand, or in use everywhere */
+	for (size_t i = 0; i < library->n_users; i++)
+		for (size_t j = 0; j < n_alive; j++)
+			if (library->users[i] == alive[j])
+				return true;
+	return false;
+}
+
+static void forget_identity(struct libraries *libraries, const struct target_identity *identity)
+{
+	for (size_t i = 0; i < libraries->n_seen; i++) {
+		if (!is_same(&libraries->seen[i], identity))
+			continue;
+		libraries->seen[i] = libraries->seen[--libraries->n_seen];
+		return;
+	}
+}
+
+void libraries_release(struct capture *capture, const struct options *options,
+		       struct libraries *libraries, const uint32_t *alive, size_t n_alive)
+{
+	pthread_mutex_lock(&libraries->lock);
+	for (size_t i = 0; i < libraries->n_found;) {
 		struct library *library = &libraries->found[i];
 
-		library->index = capture_attach_library(capture, library->fd, &library->located,
-							purposes(options, &library->located));
-		if (library->index < 0)
-			tell_failure(libraries, library->path, library->mntns, library->pid,
-				     library->index);
-		else
-			tell_library(options, library);
-		if (library->index == -ENOMEM)
-			return -ENOMEM;
+		if (is_alive(library, alive, n_alive)) {
+			i++;
+			continue;
+		}
+		if (library->index >= 0)
+			capture_detach_library(capture, (uint32_t)library->index);
+		if (options->verbosity)
+			fprintf(stderr,
+				"tlspcap: %s (mount namespace %u): nobody is left there, probes "
+				"off\n",
+				library->path, library->mntns);
+		forget_identity(libraries, &library->identity);
+		free(library->path);
+		*library = libraries->found[--libraries->n_found];
 	}
-	return 0;
+	pthread_mutex_unlock(&libraries->lock);
 }
 
 void libraries_print(const struct options *options, const struct libraries *libraries)
@@ -334,13 +482,25 @@ void libraries_print(const struct options *options, const struct libraries *libr
 	       libraries->without, libraries->failed + libraries->scan.unreadable);
 }
 
-const struct library *libraries_by_identity(const struct libraries *libraries,
-					    const struct target_identity *identity)
+bool libraries_by_identity(struct libraries *libraries, const struct target_identity *identity,
+			   struct library *copy)
 {
-	for (size_t i = 0; i < libraries->n_found; i++)
-		if (is_same(&libraries->found[i].identity, identity))
-			return &libraries->found[i];
-	return NULL;
+	bool found = false;
+
+	pthread_mutex_lock(&libraries->lock);
+	for (size_t i = 0; i < libraries->n_found && !found; i++) {
+		found = is_same(&libraries->found[i].identity, identity);
+		if (found)
+			*copy = libraries->found[i];
+	}
+	pthread_mutex_unlock(&libraries->lock);
+	return found;
+}
+
+void libraries_init(struct libraries *libraries)
+{
+	memset(libraries, 0, sizeof(*libraries));
+	pthread_mutex_init(&libraries->lock, NULL);
 }
 
 void libraries_free(struct libraries *libraries)
@@ -352,4 +512,6 @@ void libraries_free(struct libraries *libraries)
 	}
 	free(libraries->found);
 	free(libraries->seen);
+	free(libraries->contents);
+	pthread_mutex_destroy(&libraries->lock);
 }

@@ -3,15 +3,20 @@
 #ifndef TLSPCAP_LIBRARIES_H
 #define TLSPCAP_LIBRARIES_H
 
+#include <pthread.h>
 #include <tlspcap/capture.h>
 #include "options.h"
+
+#define LIBRARY_USERS_MAX 32
 
 /* One library family in one real file. */
 struct library {
 	struct target_identity identity;
 	struct locate_result located;
-	int fd;	   /* open, of the file */
-	int index; /* the capture stage's; -1: not attached */
+	int fd;				   /* open, of the file, until it is attached; -1 */
+	int index;			   /* the capture stage's; -1: not attached */
+	uint32_t users[LIBRARY_USERS_MAX]; /* mount namespaces that it was seen in */
+	size_t n_users;			   /* LIBRARY_USERS_MAX + 1: more, it is kept */
 	uint32_t mntns;
 	pid_t pid; /* a process that maps it, or whose root it is in; 0: named by hand */
 	bool mapped;
@@ -27,7 +32,12 @@ struct libraries {
 	struct target_counts scan;
 	struct target_identity *seen; /* real files that were looked at */
 	size_t n_seen, seen_room;
+	struct located_content *contents; /* by what is in them: copies are read once */
+	size_t n_contents;
+	pthread_mutex_t lock; /* everything above, once a second thread looks for files */
 };
+
+void libraries_init(struct libraries *libraries);
 
 /*
  * Looks at every file in scope, every --lib, and the program of COMMAND. Messages go to
@@ -46,9 +56,20 @@ const char *libraries_plan(const struct options *options, const struct locate_re
 /* The table of --list, on stdout. */
 void libraries_print(const struct options *options, const struct libraries *libraries);
 
-/* The one with this identity, or NULL. */
-const struct library *libraries_by_identity(const struct libraries *libraries,
-					    const struct target_identity *identity);
+/*
+ * A file that a process has just mapped: attached if it is new. Returns the number of families
+ * attached, or negative errno.
+ */
+int libraries_take(struct capture *capture, const struct options *options,
+		   struct libraries *libraries, const struct target_file *file);
+
+/* Detaches from files that were seen in namespaces only that have no process any more. */
+void libraries_release(struct capture *capture, const struct options *options,
+		       struct libraries *libraries, const uint32_t *alive, size_t n_alive);
+
+/* Copies the one with this identity; false: there is none. */
+bool libraries_by_identity(struct libraries *libraries, const struct target_identity *identity,
+			   struct library *copy);
 
 void libraries_free(struct libraries *libraries);
 

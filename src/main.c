@@ -20,6 +20,7 @@
 #include <tlspcap/target.h>
 #include <tlspcap/writer.h>
 #include "command.h"
+#include "discover.h"
 #include "libraries.h"
 #include "older.h"
 #include "options.h"
@@ -44,6 +45,9 @@ struct run {
 	struct recorder *recorder;
 	struct libraries libraries;
 	struct older *older;
+	struct discover *discover; /* NULL: files that are mapped later are not looked at */
+	struct target_scope scope;
+	uint32_t own_mntns;
 	pid_t bypassing;	/* a process whose bytes pass the socket hooks by; 0: none */
 	uint64_t next_check_ns; /* of connections older than the capture */
 	uint32_t *namespaces;	/* that were described already */
@@ -240,12 +244,38 @@ static void tell_scope(const struct options *options, char *text, size_t size)
 			      i ? ", " : "mount namespace ", options->mntns[i]);
 }
 
-static int attach_probes(struct run *run, const struct target_scope *scope)
+/* Without it the capture is what was there at its start: worth a word, not an end. */
+static void open_discover(struct run *run)
+{
+	int error = discover_open(&run->discover);
+
+	if (error)
+		fprintf(stderr,
+			"tlspcap: libraries that appear from now on will not be noticed: %s\n",
+			strerror(-error));
+}
+
+static void start_discover(struct run *run)
+{
+	int error = 0;
+
+	if (run->discover)
+		error = discover_start(run->discover, run->capture, &run->options, &run->scope,
+				       &run->libraries);
+	if (!error)
+		return;
+	fprintf(stderr, "tlspcap: libraries that appear from now on will not be noticed: %s\n",
+		strerror(-error));
+	discover_free(run->discover);
+	run->discover = NULL;
+}
+
+static int attach_probes(struct run *run)
 {
 	int error = libraries_attach(run->capture, &run->options, &run->libraries);
 
 	if (!error)
-		error = older_attach(run->capture, &run->options, scope, &run->libraries,
+		error = older_attach(run->capture, &run->options, &run->scope, &run->libraries,
 				     &run->older);
 	if (error)
 		fprintf(stderr, "tlspcap: the probes cannot be attached: %s\n", strerror(-error));
@@ -256,26 +286,27 @@ static int open_probes(struct run *run)
 {
 	const struct options *options = &run->options;
 	struct libraries *libraries = &run->libraries;
-	struct target_scope scope = {.mntns = options->mntns,
-				     .n_mntns = options->n_mntns,
-				     .pid = options->pid,
-				     .n_pid = options->n_pid,
-				     .uid = options->uid,
-				     .n_uid = options->n_uid};
 	char text[512];
-	uint32_t own;
 	int error;
 
+	run->scope = (struct target_scope){.mntns = options->mntns,
+					   .n_mntns = options->n_mntns,
+					   .pid = options->pid,
+					   .n_pid = options->n_pid,
+					   .uid = options->uid,
+					   .n_uid = options->n_uid};
 	/* COMMAND starts in our own namespace; its libraries are there. */
-	if (options->command && !options->n_mntns && !target_mntns_of(getpid(), &own)) {
-		scope.mntns = &own;
-		scope.n_mntns = 1;
+	if (options->command && !options->n_mntns && !target_mntns_of(getpid(), &run->own_mntns)) {
+		run->scope.mntns = &run->own_mntns;
+		run->scope.n_mntns = 1;
 	}
-	error = libraries_find(run->capture, options, &scope, libraries);
+	if (!options->list)
+		open_discover(run);
+	error = libraries_find(run->capture, options, &run->scope, libraries);
 	if (error || options->list)
 		return error;
-	if (libraries->n_found)
-		return attach_probes(run, &scope);
+	if (libraries->n_found || (run->discover && !options->n_mntns && !options->n_pid))
+		return attach_probes(run);
 	tell_scope(options, text, sizeof(text));
 	fprintf(stderr,
 		"tlspcap: no TLS library in %s (%zu processes, %zu namespaces, %zu files looked "
@@ -365,6 +396,7 @@ static int open_all(struct run *run)
 		error = drop_privileges();
 	if (error)
 		return error;
+	start_discover(run);
 	tell_scope(&run->options, text, sizeof(text));
 	if (!run->options.quiet)
 		fprintf(stderr, "tlspcap: capturing %s, %zu TLS librar%s, to %s\n", text,
@@ -413,6 +445,11 @@ static void flush(struct run *run)
 
 static void report(struct run *run)
 {
+	if (run->discover) {
+		struct discover_counts counts = discover_counts(run->discover);
+
+		report_discovery(counts.attached, counts.gone, counts.lost, run->options.quiet);
+	}
 	report_totals(run->options.path, writer_counts(run->writer),
 		      conversations_counts(run->conversations), run->options.quiet);
 }
@@ -461,6 +498,7 @@ static int capture_until_end(struct run *run)
 /* What the ring still holds belongs to the capture: probes off first, then the rest. */
 static void drain(struct run *run)
 {
+	discover_stop(run->discover);
 	capture_stop(run->capture);
 	while (capture_poll(run->capture, 0, on_event, run) > 0)
 		;
@@ -490,6 +528,7 @@ static int close_all(struct run *run)
 		}
 	}
 	conversations_free(run->conversations);
+	discover_free(run->discover);
 	older_free(run->older);
 	libraries_free(&run->libraries);
 	capture_close(run->capture);
@@ -518,6 +557,7 @@ int main(int argc, char **argv)
 	enum options_result parsed;
 	int error, closed, status;
 
+	libraries_init(&run.libraries);
 	parsed = options_parse(argc, argv, &run.options);
 	if (parsed != OPTIONS_RUN) {
 		options_free(&run.options);

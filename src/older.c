@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "scope.h"
 
 #define WATCHED_MAX	256
 #define SOCKETS_MAX	65536
@@ -31,7 +32,7 @@ struct watched {
 struct older {
 	struct capture *capture;
 	const struct options *options;
-	const struct libraries *libraries;
+	struct libraries *libraries;
 	struct watched watched[WATCHED_MAX];
 	size_t n;
 };
@@ -159,17 +160,17 @@ static int serve_library(void *ctx, const struct target_file *file)
 {
 	struct serving *serving = ctx;
 	struct watched *watched = serving->watched;
-	const struct library *library;
+	struct library library;
 	int handle;
 
 	if (!file->mapped || watched->n_handles == HANDLES_MAX)
 		return 0;
-	library = libraries_by_identity(serving->older->libraries, &file->identity);
 	/* Without secrets its plaintext probes are attached for everybody already. */
-	if (!library || library->index < 0 || !library->located.secrets)
+	if (!libraries_by_identity(serving->older->libraries, &file->identity, &library) ||
+	    library.index < 0 || !library.located.secrets)
 		return 0;
-	handle = capture_attach_process(serving->older->capture, library->fd, &library->located,
-					(uint32_t)library->index, watched->pid);
+	handle = capture_attach_process(serving->older->capture, file->fd, &library.located,
+					(uint32_t)library.index, watched->pid);
 	if (handle >= 0) {
 		watched->handles[watched->n_handles++] = handle;
 		return 0;
@@ -225,25 +226,8 @@ void older_add(struct older *older, pid_t pid)
 	serve_process(older, pid);
 }
 
-static bool in_scope(const struct target_scope *scope, pid_t pid)
-{
-	bool pid_fits = !scope->n_pid, mntns_fits = !scope->n_mntns;
-	uint32_t mntns;
-
-	for (size_t i = 0; i < scope->n_pid && !pid_fits; i++)
-		pid_fits = scope->pid[i] == pid;
-	if (!pid_fits || mntns_fits)
-		return pid_fits;
-	if (target_mntns_of(pid, &mntns))
-		return false;
-	for (size_t i = 0; i < scope->n_mntns && !mntns_fits; i++)
-		mntns_fits = scope->mntns[i] == mntns;
-	return mntns_fits; /* a uid is compared by the kernel side */
-}
-
 int older_attach(struct capture *capture, const struct options *options,
-		 const struct target_scope *scope, const struct libraries *libraries,
-		 struct older **out)
+		 const struct target_scope *scope, struct libraries *libraries, struct older **out)
 {
 	struct older *older = calloc(1, sizeof(*older));
 	struct dirent *entry;
@@ -262,7 +246,7 @@ int older_attach(struct capture *capture, const struct options *options,
 	while (folder && !error && (entry = readdir(folder))) {
 		pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
 
-		if (pid > 0 && pid != getpid() && in_scope(scope, pid))
+		if (pid > 0 && pid != getpid() && scope_has(scope, pid))
 			error = serve_process(older, pid);
 	}
 	if (folder)

@@ -17,7 +17,7 @@ struct older;
  * Returns 0, or -ENOMEM.
  */
 int older_attach(struct capture *capture, const struct options *options,
-		 const struct target_scope *scope, const struct libraries *libraries,
+		 const struct target_scope *scope, struct libraries *libraries,
 		 struct older **older);
 
 /*

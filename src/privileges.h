@@ -5,8 +5,9 @@
 
 /*
  * Gives up every capability but those that reading counters (CAP_BPF), attaching
- * further probes (CAP_PERFMON) and naming namespaces (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)
- * need, for good. 0 or negative errno.
+ * further probes (CAP_PERFMON), opening the files that processes map
+ * (CAP_CHECKPOINT_RESTORE) and naming namespaces (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) need,
+ * for good. 0 or negative errno.
  */
 int privileges_drop(void);
 

@@ -83,3 +83,12 @@ void report_totals(const char *path, const struct writer_counts *written,
 		written->bytes, strcmp(path, "-") ? path : "standard output",
 		is_complete(counts) ? "; nothing was lost" : "");
 }
+
+void report_discovery(uint64_t attached, uint64_t gone, uint64_t lost, bool quiet)
+{
+	line(gone, "TLS libraries whose process ended before they could be probed",
+	     "conversations of these may be missing");
+	line(lost, "mappings that the kernel could not tell", "libraries may be missing");
+	if (!quiet)
+		line(attached, "TLS libraries that appeared and were probed", NULL);
+}

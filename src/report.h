@@ -11,4 +11,7 @@
 void report_totals(const char *path, const struct writer_counts *written,
 		   const struct conversation_counts *counts, bool quiet);
 
+/* Files that were mapped while the capture ran. */
+void report_discovery(uint64_t attached, uint64_t gone, uint64_t lost, bool quiet);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * capture: loads the kernel programs, attaches them, and hands over their events.
+ *
+ * Attaching and detaching may be done by one other thread while the first one polls.
  */
 #ifndef TLSPCAP_CAPTURE_H
 #define TLSPCAP_CAPTURE_H
@@ -45,6 +47,12 @@ int capture_attach_system(struct capture *capture);
  */
 int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located,
 			   unsigned int purposes);
+
+/*
+ * Undoes it, when nobody uses the file any more; its index may be given again. Perf links,
+ * before Linux 6.6, stay until capture_stop().
+ */
+void capture_detach_library(struct capture *capture, uint32_t library);
 
 /*
  * Attaches a known library's remaining plaintext probes, for one process only. Returns a

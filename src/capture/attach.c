@@ -79,24 +79,6 @@ int attach_keep(struct capture *capture, struct bpf_link *link)
 	return 0;
 }
 
-static int keep_fd(struct capture *capture, int fd)
-{
-
-	if (capture->n_link_fds == capture->link_fds_room) {
-		size_t room = capture->link_fds_room ? capture->link_fds_room * 2 : 32;
-		void *grown = realloc(capture->link_fds, room * sizeof(*capture->link_fds));
-
-		if (!grown) {
-			close(fd);
-			return -ENOMEM;
-		}
-		capture->link_fds = grown;
-		capture->link_fds_room = room;
-	}
-	capture->link_fds[capture->n_link_fds++] = fd;
-	return 0;
-}
-
 /* One kind (enter or leave) of one library's probes. */
 struct batch {
 	struct bpf_program *program;
@@ -141,7 +123,6 @@ static int batch_attach_perf(struct capture *capture, const struct batch *batch,
 	return 0;
 }
 
-/* fd_out NULL: the link lives until capture_stop(); otherwise it is the caller's. */
 static int batch_attach(struct capture *capture, const struct batch *batch, const char *path,
 			int *fd_out)
 {
@@ -155,16 +136,23 @@ static int batch_attach(struct capture *capture, const struct batch *batch, cons
 			  batch->count, batch->at_return ? UPROBE_MULTI_RETURN : 0, batch->pid);
 	if (fd < 0)
 		return fd;
-	if (!fd_out)
-		return keep_fd(capture, fd);
 	*fd_out = fd;
 	return 0;
+}
+
+void attach_close(int fds[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
 }
 
 /* Leave before enter: a call that is entered in between has its return seen. */
 int attach_library(struct capture *capture, struct bpf_program *enter, struct bpf_program *leave,
 		   int fd, const struct locate_result *located, uint32_t library,
-		   const struct attach_choice *choice)
+		   const struct attach_choice *choice, int fds[2])
 {
 	struct batch at_leave = {
 		.program = leave, .at_return = true, .when = LOCATE_LEAVE, .pid = choice->pid};
@@ -176,18 +164,19 @@ int attach_library(struct capture *capture, struct bpf_program *enter, struct bp
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	batch_fill(&at_leave, located, library, choice);
 	batch_fill(&at_enter, located, library, choice);
-	error = batch_attach(capture, &at_leave, path, choice->fds ? &choice->fds[0] : NULL);
+	fds[0] = fds[1] = -1;
+	error = batch_attach(capture, &at_leave, path, &fds[0]);
 	if (!error)
-		error = batch_attach(capture, &at_enter, path,
-				     choice->fds ? &choice->fds[1] : NULL);
+		error = batch_attach(capture, &at_enter, path, &fds[1]);
+	if (error)
+		attach_close(fds);
 	return error;
 }
 
 void attach_release(struct capture *capture)
 {
-	for (size_t i = 0; i < capture->n_link_fds; i++)
-		close(capture->link_fds[i]);
-	capture->n_link_fds = 0;
+	for (uint32_t i = 0; i < capture->n_libraries; i++)
+		attach_close(capture->libraries[i].fds);
 	for (size_t i = 0; i < capture->n_links; i++)
 		bpf_link__destroy(capture->links[i]);
 	capture->n_links = 0;
@@ -212,18 +201,16 @@ int attach_process(struct capture *capture, const int fds[2])
 	}
 	if (i == capture->n_process_links)
 		capture->n_process_links++;
-	capture->process_links[i] = (struct process_link){.used = true, .fds = {fds[0], fds[1]}};
+	capture->process_links[i] = (struct link_pair){.used = true, .fds = {fds[0], fds[1]}};
 	return (int)i;
 }
 
 void attach_detach(struct capture *capture, int handle)
 {
-	struct process_link *link = &capture->process_links[handle];
+	struct link_pair *link = &capture->process_links[handle];
 
 	if (!link->used)
 		return;
 	link->used = false;
-	for (int i = 0; i < 2; i++)
-		if (link->fds[i] >= 0)
-			close(link->fds[i]);
+	attach_close(link->fds);
 }

@@ -207,6 +207,12 @@ int capture_open(const struct capture_options *options, struct capture **out, ch
 	capture = calloc(1, sizeof(*capture));
 	if (!capture)
 		return fail(why, -ENOMEM, "out of memory");
+	pthread_mutex_init(&capture->lock, NULL);
+	capture->libraries = calloc(TLSPCAP_LIBRARIES_MAX, sizeof(*capture->libraries));
+	if (!capture->libraries) {
+		capture_close(capture);
+		return fail(why, -ENOMEM, "out of memory");
+	}
 	libbpf_set_print(options->verbosity > 2	  ? print_all
 			 : options->verbosity > 1 ? print_warnings
 						  : NULL);
@@ -256,57 +262,80 @@ static struct bpf_program *family_program(const struct capture *capture, const c
 	return bpf_object__find_program_by_name(capture->skeleton->obj, name);
 }
 
-int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located,
-			   unsigned int purposes)
+static int attach_next(struct capture *capture, int fd, const struct locate_result *located,
+		       const struct attach_choice *choice)
 {
-	const struct attach_choice choice = {.purposes = purposes};
 	struct bpf_program *enter = family_program(capture, located->family, "enter");
 	struct bpf_program *leave = family_program(capture, located->family, "leave");
-	uint32_t library = capture->n_libraries;
+	uint32_t library = 0;
 	int error;
 
 	if (!enter || !leave)
 		return -EOPNOTSUPP;
+	while (library < capture->n_libraries && capture->libraries[library].used)
+		library++;
 	if (library >= TLSPCAP_LIBRARIES_MAX)
 		return -ENOSPC;
 	error = bpf_map__update_elem(capture->skeleton->maps.layouts, &library, sizeof(library),
 				     &located->layout, sizeof(located->layout), BPF_ANY);
+	if (!error)
+		error = attach_library(capture, enter, leave, fd, located, library, choice,
+				       capture->libraries[library].fds);
 	if (error)
 		return error;
-	error = attach_library(capture, enter, leave, fd, located, library, &choice);
-	if (error)
-		return error;
-	capture->n_libraries++;
+	capture->libraries[library].used = true;
+	if (library == capture->n_libraries)
+		capture->n_libraries++;
 	return (int)library;
+}
+
+int capture_attach_library(struct capture *capture, int fd, const struct locate_result *located,
+			   unsigned int purposes)
+{
+	const struct attach_choice choice = {.purposes = purposes};
+	int result;
+
+	pthread_mutex_lock(&capture->lock);
+	result = attach_next(capture, fd, located, &choice);
+	pthread_mutex_unlock(&capture->lock);
+	return result;
+}
+
+void capture_detach_library(struct capture *capture, uint32_t library)
+{
+	pthread_mutex_lock(&capture->lock);
+	attach_close(capture->libraries[library].fds);
+	capture->libraries[library].used = false;
+	pthread_mutex_unlock(&capture->lock);
 }
 
 int capture_attach_process(struct capture *capture, int fd, const struct locate_result *located,
 			   uint32_t library, pid_t pid)
 {
+	const struct attach_choice choice = {
+		.purposes = LOCATE_FOR_PLAINTEXT, .without = LOCATE_FOR_SECRETS, .pid = pid};
 	struct bpf_program *enter = family_program(capture, located->family, "enter");
 	struct bpf_program *leave = family_program(capture, located->family, "leave");
-	int fds[2] = {-1, -1};
-	const struct attach_choice choice = {.purposes = LOCATE_FOR_PLAINTEXT,
-					     .without = LOCATE_FOR_SECRETS,
-					     .pid = pid,
-					     .fds = fds};
-	int result = enter && leave ? 0 : -EOPNOTSUPP;
+	int fds[2], result;
 
-	if (!result)
-		result = attach_library(capture, enter, leave, fd, located, library, &choice);
-	if (!result)
+	if (!enter || !leave)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&capture->lock);
+	result = attach_library(capture, enter, leave, fd, located, library, &choice, fds);
+	if (!result) {
 		result = attach_process(capture, fds);
-	if (result >= 0)
-		return result;
-	for (int i = 0; i < 2; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+		if (result < 0)
+			attach_close(fds);
+	}
+	pthread_mutex_unlock(&capture->lock);
 	return result;
 }
 
 void capture_detach(struct capture *capture, int handle)
 {
+	pthread_mutex_lock(&capture->lock);
 	attach_detach(capture, handle);
+	pthread_mutex_unlock(&capture->lock);
 }
 
 int capture_add_pid(struct capture *capture, pid_t pid)
@@ -352,8 +381,11 @@ static void attach_messages(struct capture *capture)
 	for (size_t i = 0; i < 2; i++) {
 		struct bpf_link *link = bpf_program__attach(programs[i]);
 
-		if (link)
-			attach_keep(capture, link);
+		if (!link)
+			continue;
+		pthread_mutex_lock(&capture->lock);
+		attach_keep(capture, link);
+		pthread_mutex_unlock(&capture->lock);
 	}
 }
 
@@ -432,11 +464,12 @@ void capture_close(struct capture *capture)
 		return;
 	attach_release(capture);
 	free(capture->links);
-	free(capture->link_fds);
+	free(capture->libraries);
 	free(capture->process_links);
 	bpf_link__destroy(capture->identity_link);
 	ring_buffer__free(capture->ring);
 	tlspcap_bpf__destroy(capture->skeleton);
+	pthread_mutex_destroy(&capture->lock);
 	free(capture);
 }
 

@@ -3,6 +3,7 @@
 #ifndef TLSPCAP_CAPTURE_INTERNAL_H
 #define TLSPCAP_CAPTURE_INTERNAL_H
 
+#include <pthread.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <tlspcap/capture.h>
@@ -16,7 +17,8 @@ enum consumer_state {
 	CONSUMER_ASLEEP = 2,
 };
 
-struct process_link {
+/* The two links, enter and leave, of one library or of one process in it. */
+struct link_pair {
 	bool used;
 	int fds[2]; /* -1: none */
 };
@@ -27,9 +29,9 @@ struct capture {
 	bool has_multi;		 /* uprobe_multi links: one for all probes of a library and kind */
 	struct bpf_link **links; /* perf uprobes and tracepoints */
 	size_t n_links, links_room;
-	int *link_fds; /* uprobe_multi links */
-	size_t n_link_fds, link_fds_room;
-	struct process_link *process_links; /* probes of one process; index: handle */
+	pthread_mutex_t lock;		 /* what is attached: links, process_links, libraries */
+	struct link_pair *libraries;	 /* uprobe_multi links; index: library */
+	struct link_pair *process_links; /* probes of one process; index: handle */
 	size_t n_process_links, process_links_room;
 	struct bpf_link *identity_link;
 	uint32_t n_libraries;
@@ -46,6 +48,8 @@ bool attach_has_multi(int program_fd);
 /* Keep a link until capture_stop(). 0 or -ENOMEM (the link is destroyed then). */
 int attach_keep(struct capture *capture, struct bpf_link *link);
 
+void attach_close(int fds[2]);
+
 /* Remembers the links of one process's probes. A handle, or -ENOMEM. */
 int attach_process(struct capture *capture, const int fds[2]);
 void attach_detach(struct capture *capture, int handle);
@@ -57,13 +61,15 @@ struct attach_choice {
 	unsigned int purposes; /* probes that serve one of these … */
 	unsigned int without;  /* … and none of these */
 	pid_t pid;	       /* in this process only; 0: in all */
-	int *fds;	       /* gets the two links; NULL: they live until capture_stop() */
 };
 
-/* Attaches one library file; `library` is its index, in every cookie. 0 or negative errno. */
+/*
+ * Attaches one library file; `library` is its index, in every cookie. 0 or negative errno.
+ * fds gets the two uprobe_multi links, -1 where there is none; perf links are kept.
+ */
 int attach_library(struct capture *capture, struct bpf_program *enter, struct bpf_program *leave,
 		   int fd, const struct locate_result *located, uint32_t library,
-		   const struct attach_choice *choice);
+		   const struct attach_choice *choice, int fds[2]);
 
 #define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI, newer than our headers */
 
