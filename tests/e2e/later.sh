@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+# Containers that start after the capture, each with its own copy of libssl: they are probed
+# when their first process maps the file, and its conversation is decrypted. Only the clients'
+# user is in scope, so that the secrets are not the server's.
+. "$(dirname "$0")/lib.sh"
+need openssl setpriv
+
+user=54321
+start_s_server server 443 -HTTP
+make_body "$W/served/body" 50000
+http_response "$W/served/body"
+
+# Maps libssl, says so, and connects when it is told to.
+cat >"$W/client.py" <<'END'
+import socket, ssl, sys
+print("mapped", flush=True)
+sys.stdin.readline()
+context = ssl._create_unverified_context()
+context.keylog_filename = sys.argv[1]
+with socket.create_connection(("127.0.0.1", 443)) as plain:
+    with context.wrap_socket(plain, server_hostname="server.test") as tls:
+        tls.sendall(b"GET /body.http HTTP/1.1\r\nHost: server.test\r\n\r\n")
+        body = b""
+        while part := tls.recv(65536):
+            body += part
+sys.stdout.buffer.write(body.partition(b"\r\n\r\n")[2])
+END
+chmod 755 "$W" && chmod 644 "$W/client.py"
+
+# Until tlspcap says that the file in this mount namespace is probed.
+await_probe() # CAPTURE MNTNS
+{
+	local deadline=$((SECONDS + TIMEOUT))
+
+	until grep -q "probing .*(mount namespace $2)" "$W/$1.said"; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.02
+	done
+}
+
+late_client() # CAPTURE NAME
+{
+	local go=$W/$2.go out=$W/$2.out said=$W/$2.mapped line
+
+	start_container "$2"
+	mkfifo "$go" "$said"
+	install -d -m 777 "$W/$2.keys"
+	in_container "$2" setpriv --reuid=$user --regid=$user --clear-groups "$PYTHON" -S \
+		"$W/client.py" "$W/$2.keys/log" <"$go" >"$said" &
+	client=$!
+	processes+=("$client")
+	exec 8>"$go" 9<"$said"
+	IFS= read -r -t "$TIMEOUT" -u 9 line || die "$2: libssl was not mapped"
+	check "$2: its library is probed" await_probe "$1" "${container_mntns[$2]}"
+	printf 'go\n' >&8
+	exec 8>&-
+	cat <&9 >"$out"
+	exec 9<&-
+	wait "$client"
+	same "$2: the client got the body" "$(hashes "$W/served/body")" "$(hashes "$out")"
+}
+
+start_capture case -v --uid=$user
+for n in 1 2 3; do
+	late_client case "late$n"
+done
+stop_capture case
+lossless case
+shows_bodies "three containers" "$W/case.pcapng" "$(hashes "$W"/served/body{,,})"
+shows_secrets "three containers" "$W/case.pcapng" "$W"/late?.keys/log
+same "three containers: complete conversations" 3 "$(complete_conversations "$W/case.pcapng")"
+same "three containers: all with secrets" 0 \
+	"$(count_frames "$W/case.pcapng" 'frame.comment contains "secrets=missing;"')"
+finish
