@@ -455,8 +455,7 @@ static enum options_result take_rest(int argc, char **argv, int first, struct op
 
 	/* getopt has eaten a "--" that came before any filter. */
 	if (first > 0 && !strcmp(argv[first - 1], "--")) {
-		if (first < argc)
-			options->command = argv + first;
+		options->command = argv + first;
 	} else {
 		while (end < argc && strcmp(argv[end], "--"))
 			end++;
