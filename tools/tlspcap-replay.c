@@ -43,7 +43,7 @@ static const char usage[] =
 	"  -w FILE          write the pcapng file FILE; '-' is standard output\n"
 	"  -c N             stop after N packets\n"
 	"  -q               print losses only, not the totals\n"
-	"      --view=VIEW  what the frames hold: auto, null-tls or plain [auto]\n"
+	"      --view=VIEW  what the frames hold: auto, tls, null-tls or plain [auto]\n"
 	"      --keylog=FILE  also write the secrets as an NSS key log\n"
 	"      --help       print this and exit\n"
 	"      --version    print the version and exit\n"
