@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 """keepalive.py ADDRESS PORT SENT RECEIVED: one TLS connection, used when it is told.
 
-For each PATH on standard input: GET PATH, and a line on standard output when the answer is
+For each PATH on standard input, until an empty one: GET PATH, and a line on standard output when the answer is
 there. What it sent and received goes to the two files, as it is. The first line that it says,
 before it reads any, is its port.
 """
@@ -18,6 +18,8 @@ print(connection.getsockname()[1], flush=True)
 with open(sent_file, "wb") as sent, open(received_file, "wb") as received:
     for path in sys.stdin:
         path = path.rstrip("\n")
+        if not path:
+            break
         request = ("GET %s HTTP/1.1\r\nHost: server.test\r\n\r\n" % path).encode()
         connection.sendall(request)
         sent.write(request)
