@@ -56,7 +56,7 @@ struct discover {
 	uint64_t next_release_ns;
 	atomic_uint_fast64_t attached, gone, lost;
 	struct program programs[PROGRAMS_MAX];
-	struct target_file file; /* of the record in hand */
+	struct target_file file;		 /* of the record in hand */
 	_Alignas(8) char record[RECORD_MAX + 1]; /* sizes are 16 bits wide */
 };
 

@@ -231,7 +231,7 @@ static void give_gap(struct records *records, const struct held *item)
 static void look_for_beginning(struct records *records, const struct held *item,
 			       const uint8_t *bytes)
 {
-	if (records->begun[item->direction] || item->is_gap || item->length < 3)
+	if (records->begun[item->direction] || item->is_gap || !bytes || item->length < 3)
 		return;
 	if (bytes[0] == 22 && bytes[1] == 3 && bytes[2] <= 4)
 		records->begun[item->direction] = true;

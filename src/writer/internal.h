@@ -115,6 +115,8 @@ void packet_write(struct writer *writer, struct stream *stream, const struct pac
 void packet_write_secrets(struct writer *writer);
 void packet_add_secret(struct writer *writer, const struct tlspcap_secret *secret);
 void packet_write_section(struct writer *writer, const struct writer_options *options);
+/* libpcap does not open a file without an interface: an empty capture gets one. */
+void packet_write_interface(struct writer *writer);
 void packet_write_statistics(struct writer *writer);
 void packet_fail(struct writer *writer, ssize_t error);
 

@@ -90,6 +90,20 @@ void packet_add_secret(struct writer *writer, const struct tlspcap_secret *secre
 	writer->n_lines++;
 }
 
+void packet_write_interface(struct writer *writer)
+{
+	const struct pcapng_interface interface = {
+		.name = "none",
+		.description = "nothing was captured",
+		.filter = writer->filter_text,
+	};
+
+	if (writer->names.n_written || writer_done(writer))
+		return;
+	PUT_BLOCK(writer, BLOCK_OVERHEAD + string_room(writer->filter_text),
+		  pcapng_put_interface(out, room_, &interface));
+}
+
 void packet_write_statistics(struct writer *writer)
 {
 	for (size_t i = 0; i < writer->names.n_written; i++) {

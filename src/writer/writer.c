@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* The writer's life: its options, its files, its filter. */
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <writer/internal.h>
 
@@ -69,6 +71,16 @@ static void free_writer(struct writer *writer)
 	free(writer);
 }
 
+/* What was made a moment ago and holds nothing: no half set of files. */
+static void remove_empty(const char *path)
+{
+	struct stat status;
+
+	if (strcmp(path, "-") != 0 && !lstat(path, &status) && S_ISREG(status.st_mode) &&
+	    status.st_size == 0)
+		unlink(path);
+}
+
 static int open_files(struct writer *writer, const struct writer_options *options, char **why)
 {
 	int error = output_open(options->path, &writer->output, why);
@@ -76,8 +88,10 @@ static int open_files(struct writer *writer, const struct writer_options *option
 	if (error || !options->keylog)
 		return error;
 	error = output_open(options->keylog, &writer->keylog, why);
-	if (error)
-		output_close(writer->output);
+	if (!error)
+		return 0;
+	output_close(writer->output);
+	remove_empty(options->path);
 	return error;
 }
 
@@ -173,6 +187,7 @@ int writer_close(struct writer *writer)
 
 	if (!error) {
 		packet_write_secrets(writer);
+		packet_write_interface(writer);
 		packet_write_statistics(writer);
 		error = writer_error(writer);
 	}

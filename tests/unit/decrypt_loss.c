@@ -373,7 +373,11 @@ static void mutate(uint8_t *bytes, size_t *length)
 	}
 }
 
-/* Changed bytes: what comes out is the true plaintext up to somewhere, and no crash. */
+/*
+ * Changed bytes: what comes out is a piece of the true plaintext, and no crash. Its beginning
+ * may be missing, when the change made the start of the protected records unreadable and the
+ * place was found again later.
+ */
 static void test_changed(void **state)
 {
 	(void)state;
@@ -406,12 +410,10 @@ static void test_changed(void **state)
 			for (size_t n = 0; n < changed.secret_count && !(round & 1); n++)
 				replay_secret(replay, &changed.secrets[n]);
 			for (int side = 0; side < 2; side++) {
-				assert_true(replay->plain_length[side] <=
-					    exchange->plain_length[side]);
 				if (replay->plain_length[side])
-					assert_memory_equal(replay->plain[side],
-							    exchange->plain[side],
-							    replay->plain_length[side]);
+					assert_non_null(memmem(
+						exchange->plain[side], exchange->plain_length[side],
+						replay->plain[side], replay->plain_length[side]));
 				free(changed.wire[side]);
 			}
 			replay_free(replay);

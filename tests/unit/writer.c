@@ -142,7 +142,7 @@ static void exchange(struct fixture *f, uint64_t tls)
 	events_data(&f->events, tls, TLSPCAP_RECEIVED, "HTTP/1.1 204 None\r\n\r\n");
 }
 
-static void an_empty_capture_is_a_section(void **state)
+static void an_empty_capture_has_an_interface(void **state)
 {
 	struct fixture *f = *state;
 	struct stat status;
@@ -150,7 +150,7 @@ static void an_empty_capture_is_a_section(void **state)
 	begin(f);
 	assert_int_equal(writer_flush(f->writer), 0);
 	end(f);
-	assert_string_equal(blocks(f), "S");
+	assert_string_equal(blocks(f), "SI");
 	assert_int_equal(stat(f->path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
 }
@@ -182,7 +182,7 @@ static void secrets_alone_are_written(void **state)
 	begin(f);
 	events_secret(&f->events, 1, "A_SECRET", 1, 1);
 	end(f);
-	assert_string_equal(blocks(f), "SD");
+	assert_string_equal(blocks(f), "SDI");
 	read_file(f, f->keylog);
 	assert_int_equal(f->length, 8 + 1 + 64 + 1 + 96 + 1);
 	assert_memory_equal(f->bytes, "A_SECRET 0101", 13);
@@ -198,7 +198,7 @@ static void many_secrets_are_several_blocks(void **state)
 	assert_int_equal(writer_flush(f->writer), 0);
 	assert_int_equal(writer_counts(f->writer)->secrets, 1000);
 	end(f);
-	assert_string_equal(blocks(f), "SDDD");
+	assert_string_equal(blocks(f), "SDDDI");
 }
 
 static void the_filter_leaves_no_trace(void **state)
@@ -211,7 +211,7 @@ static void the_filter_leaves_no_trace(void **state)
 	assert_int_equal(writer_counts(f->writer)->packets, 0);
 	assert_int_equal(writer_counts(f->writer)->filtered, 9);
 	end(f);
-	assert_string_equal(blocks(f), "S");
+	assert_string_equal(blocks(f), "SI");
 	assert_false(file_has(f, "curl"));
 }
 
@@ -347,12 +347,18 @@ static void many_namespaces_and_processes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_empty_capture_is_a_section),  TEST(blocks_come_when_they_are_needed),
-		TEST(secrets_alone_are_written),      TEST(many_secrets_are_several_blocks),
-		TEST(the_filter_leaves_no_trace),     TEST(a_gap_mark_waits_for_an_accepted_packet),
-		TEST(it_stops_after_so_many_packets), TEST(bodies_are_acknowledged),
-		TEST(what_is_wrong_touches_no_file),  TEST(a_symbolic_link_is_refused),
-		TEST(a_full_disk_is_an_error),	      TEST(many_namespaces_and_processes),
+		TEST(an_empty_capture_has_an_interface),
+		TEST(blocks_come_when_they_are_needed),
+		TEST(secrets_alone_are_written),
+		TEST(many_secrets_are_several_blocks),
+		TEST(the_filter_leaves_no_trace),
+		TEST(a_gap_mark_waits_for_an_accepted_packet),
+		TEST(it_stops_after_so_many_packets),
+		TEST(bodies_are_acknowledged),
+		TEST(what_is_wrong_touches_no_file),
+		TEST(a_symbolic_link_is_refused),
+		TEST(a_full_disk_is_an_error),
+		TEST(many_namespaces_and_processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,10 +90,10 @@ static size_t request_length(const struct connection *connection, size_t *head)
 static void answer(struct connection *connection, size_t head)
 {
 	size_t length = connection->length - head;
-	char *body = malloc(length);
+	char *body = calloc(1, length);
 	int n;
 
-	expect(body, "malloc");
+	expect(body, "calloc");
 	for (size_t i = 0; i < length; i++)
 		body[i] = connection->message[connection->length - 1 - i];
 	n = snprintf(connection->message, MESSAGE_MAX,
