@@ -11,6 +11,7 @@
 #include "object.h"
 #include "socket.h"
 #include "stream.h"
+#include "legacy.h"
 #include "process.h"
 
 #include "openssl.bpf.h"

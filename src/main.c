@@ -223,14 +223,12 @@ static int open_capture(struct run *run)
 		return complain(error, why);
 	if (run->command.pid)
 		error = capture_add_pid(run->capture, run->command.pid);
-	if (!error)
-		error = capture_attach_system(run->capture);
 	if (error)
-		fprintf(stderr,
-			"tlspcap: the kernel's socket and process hooks cannot be used (%s); "
-			"Linux 6.3 or newer has them\n",
-			strerror(-error));
-	return error;
+		return complain(error, NULL);
+	error = capture_attach_system(run->capture, &why);
+	if (error)
+		return complain(error, why);
+	return 0;
 }
 
 static void tell_scope(const struct options *options, char *text, size_t size)

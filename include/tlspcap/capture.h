@@ -37,8 +37,8 @@ typedef void (*capture_event_fn)(void *ctx, const struct tlspcap_event *event);
  */
 int capture_open(const struct capture_options *options, struct capture **capture, char **why);
 
-/* Attaches the hooks that belong to no library (sockets, process life). */
-int capture_attach_system(struct capture *capture);
+/* Attaches the hooks that belong to no library (sockets, process life). As capture_open(). */
+int capture_attach_system(struct capture *capture, char **why);
 
 /*
  * Attaches the probes of one library family in one real file that serve any of `purposes`

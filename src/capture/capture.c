@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <bpf/btf.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,17 +62,43 @@ static int check_system(char **why)
 	return 0;
 }
 
-static void set_scope(struct tlspcap_bpf *skeleton, const struct capture_options *options)
+/* Whether the kernel has the tracepoints at the ends of its send and receive (Linux 6.3). */
+static bool has_socket_tracepoints(void)
 {
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, "trace_event_raw_sock_msg_length",
+						 BTF_KIND_STRUCT) >= 0;
+
+	btf__free(btf);
+	return has;
+}
+
+/* Which of the two sets of socket hooks is loaded: one that the kernel has not would fail. */
+static void set_tier(struct capture *capture, bool streams)
+{
+	struct tlspcap_bpf *skeleton = capture->skeleton;
+	bool tracepoints = has_socket_tracepoints();
+
+	bpf_program__set_autoload(skeleton->progs.socket_send, tracepoints);
+	bpf_program__set_autoload(skeleton->progs.socket_receive, tracepoints);
+	bpf_program__set_autoload(skeleton->progs.stream_send, tracepoints && streams);
+	bpf_program__set_autoload(skeleton->progs.stream_receive, tracepoints && streams);
+	bpf_program__set_autoload(skeleton->progs.stream_sendmmsg, streams);
+	bpf_program__set_autoload(skeleton->progs.stream_recvmmsg, streams);
+	bpf_program__set_autoload(skeleton->progs.legacy_send, !tracepoints);
+	bpf_program__set_autoload(skeleton->progs.legacy_receive, !tracepoints);
+}
+
+static void set_scope(struct capture *capture, const struct capture_options *options)
+{
+	struct tlspcap_bpf *skeleton = capture->skeleton;
+
 	skeleton->rodata->only_mntns = options->scope.n_mntns > 0;
 	skeleton->rodata->only_pid = options->scope.n_pid > 0 || options->follow;
 	skeleton->rodata->only_uid = options->scope.n_uid > 0;
 	skeleton->rodata->follow = options->follow;
 	skeleton->rodata->streams = options->streams;
-	bpf_program__set_autoload(skeleton->progs.stream_send, options->streams);
-	bpf_program__set_autoload(skeleton->progs.stream_receive, options->streams);
-	bpf_program__set_autoload(skeleton->progs.stream_sendmmsg, options->streams);
-	bpf_program__set_autoload(skeleton->progs.stream_recvmmsg, options->streams);
+	set_tier(capture, options->streams);
 }
 
 static int add_key(struct bpf_map *map, uint32_t key)
@@ -172,7 +200,7 @@ static int load(struct capture *capture, const struct capture_options *options, 
 	capture->skeleton = skeleton;
 	if (!skeleton)
 		return explain_load(-errno, why);
-	set_scope(skeleton, options);
+	set_scope(capture, options);
 	skeleton->rodata->wake_bytes = ring_bytes / 8;
 	error = bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)ring_bytes);
 	if (error)
@@ -227,30 +255,49 @@ int capture_open(const struct capture_options *options, struct capture **out, ch
 	return 0;
 }
 
-int capture_attach_system(struct capture *capture)
+/* libbpf looks tracepoints up in tracefs, which is not mounted everywhere. */
+static int need_tracefs(char **why)
+{
+	int error;
+
+	if (!access("/sys/kernel/tracing/events", F_OK) ||
+	    !access("/sys/kernel/debug/tracing/events", F_OK) ||
+	    !mount("tracefs", "/sys/kernel/tracing", "tracefs", MS_NOSUID | MS_NOEXEC | MS_NODEV,
+		   NULL))
+		return 0;
+	error = -errno;
+	return fail(why, error,
+		    "the kernel's tracing files are not there, and cannot be mounted (%s); "
+		    "mount -t tracefs tracefs /sys/kernel/tracing",
+		    strerror(-error));
+}
+
+int capture_attach_system(struct capture *capture, char **why)
 {
 	struct tlspcap_bpf *skeleton = capture->skeleton;
 	struct bpf_program *const programs[] = {
 		skeleton->progs.socket_state,	skeleton->progs.socket_send,
 		skeleton->progs.socket_receive, skeleton->progs.process_exit,
 		skeleton->progs.process_fork,	skeleton->progs.stream_send,
-		skeleton->progs.stream_receive,
+		skeleton->progs.stream_receive, skeleton->progs.legacy_send,
+		skeleton->progs.legacy_receive,
 	};
+	int error;
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+	*why = NULL;
+	error = need_tracefs(why);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !error; i++) {
 		struct bpf_link *link;
-		int error;
 
 		if (!bpf_program__autoload(programs[i]))
 			continue;
 		link = bpf_program__attach(programs[i]);
 		if (!link)
-			return -errno;
+			return fail(why, -errno, "the kernel's hook for %s cannot be used (%s)",
+				    bpf_program__name(programs[i]), strerror(errno));
 		error = attach_keep(capture, link);
-		if (error)
-			return error;
 	}
-	return 0;
+	return error;
 }
 
 static struct bpf_program *family_program(const struct capture *capture, const char *family,
