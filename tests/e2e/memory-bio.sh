@@ -66,7 +66,7 @@ both_ways asyncio
 if command -v node >/dev/null; then
 	server=("${node[@]}") client=("${node[@]}")
 	both_ways Node
-	if ldd "$(command -v node)" | grep -q libssl; then
+	if ldd "$(command -v node)" | grep libssl >"$W/ldd"; then
 		printf '      node %s uses libssl\n' "$(node --version)"
 	else
 		printf '      node %s has OpenSSL inside\n' "$(node --version)"
