@@ -12,3 +12,16 @@ foreach(source ${BENCH_SOURCES})
 	add_test(NAME bench_${name} COMMAND bench-${name})
 	set_tests_properties(bench_${name} PROPERTIES LABELS bench TIMEOUT 300)
 endforeach()
+
+# tests/bench/NAME.sh: the same with real programs, as root.
+file(GLOB BENCH_SCRIPTS CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.sh)
+foreach(script ${BENCH_SCRIPTS})
+	get_filename_component(name ${script} NAME_WE)
+	add_test(NAME bench_${name} COMMAND bash ${script})
+	set_tests_properties(bench_${name} PROPERTIES
+		LABELS bench
+		ENVIRONMENT TLSPCAP=${CMAKE_BINARY_DIR}/tlspcap
+		SKIP_RETURN_CODE 77
+		RUN_SERIAL ON
+		TIMEOUT 1800)
+endforeach()
