@@ -123,8 +123,10 @@ static __always_inline bool emit_class(const struct chunk *chunk, const __u32 cl
 	data = reserve_event(class);
 	if (!data)
 		return true; /* counted; the next event's offset tells how much */
+	/* Never larger; but the compiler knows that and older verifiers do not. */
+	barrier_var(length);
 	if (length > room)
-		length = room; /* never: for the verifier */
+		length = room;
 	if (bpf_probe_read_user(data->bytes, length, chunk->source)) {
 		bpf_ringbuf_discard(data, BPF_RB_NO_WAKEUP);
 		return false;
