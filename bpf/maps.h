@@ -175,7 +175,8 @@ const volatile bool only_mntns = false;
 const volatile bool only_pid = false;
 const volatile bool only_uid = false;
 const volatile bool follow = false;
-const volatile bool streams = false; /* sockets' bytes are copied */
+const volatile bool streams = false;  /* sockets' bytes are copied */
+const volatile bool can_wait = false; /* probes on calls may wait for a page to be read in */
 const volatile __u64 wake_bytes = 8 << 20;
 
 /* How user space waits, see emit.h. It shares this memory with the programs. */

@@ -20,6 +20,25 @@ static __always_inline bool openssl_is_question(__u32 function)
 	return function == OPENSSL_ALPN_SELECTED || function == OPENSSL_SERVER_NAME;
 }
 
+/*
+ * Constants that the process has not touched yet, or that the kernel took back, are not in
+ * memory when the function that is given them begins.
+ */
+static __always_inline bool openssl_read_label(char label[TLSPCAP_LABEL_LEN], __u64 from)
+{
+	if (bpf_probe_read_user_str(label, TLSPCAP_LABEL_LEN, (const void *)from) > 0)
+		return true;
+	return can_wait && !bpf_copy_from_user(label, TLSPCAP_LABEL_LEN, (const void *)from);
+}
+
+static __always_inline bool openssl_read_secret(__u8 secret[TLSPCAP_SECRET_LEN], __u32 length,
+						__u64 from)
+{
+	if (!bpf_probe_read_user(secret, length, (const void *)from))
+		return true;
+	return can_wait && !bpf_copy_from_user(secret, length, (const void *)from);
+}
+
 /* ssl_log_secret(object, label, secret, length): called whether or not a key log is asked for. */
 static __always_inline void openssl_secret(struct pt_regs *ctx, __u32 library, __u32 mntns)
 {
@@ -28,9 +47,17 @@ static __always_inline void openssl_secret(struct pt_regs *ctx, __u32 library, _
 	struct tlspcap_layout *layout = layout_of(library);
 	struct tlspcap_secret *event;
 	struct object *object;
+	__u8 secret[TLSPCAP_SECRET_LEN] = {};
+	char label[TLSPCAP_LABEL_LEN] = {};
 
 	if (!length || length > TLSPCAP_SECRET_LEN || !layout)
 		return;
+	/* Before a place in the ring is taken: what waits must not hold up others. */
+	if (!openssl_read_label(label, PT_REGS_PARM2(ctx)) ||
+	    !openssl_read_secret(secret, length, PT_REGS_PARM3(ctx))) {
+		count_loss(TLSPCAP_LOSS_FAULT);
+		return;
+	}
 	object = object_get(tls, library, mntns);
 	event = reserve_event(sizeof(*event));
 	if (!event)
@@ -47,13 +74,8 @@ static __always_inline void openssl_secret(struct pt_regs *ctx, __u32 library, _
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		return;
 	}
-	if (bpf_probe_read_user_str(event->label, sizeof(event->label),
-				    (const void *)PT_REGS_PARM2(ctx)) <= 0 ||
-	    bpf_probe_read_user(event->secret, length, (const void *)PT_REGS_PARM3(ctx))) {
-		count_loss(TLSPCAP_LOSS_FAULT);
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return;
-	}
+	__builtin_memcpy(event->label, label, sizeof(label));
+	__builtin_memcpy(event->secret, secret, sizeof(secret));
 	bpf_ringbuf_submit(event, emit_flags());
 }
 

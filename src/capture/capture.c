@@ -206,8 +206,12 @@ static int load(struct capture *capture, const struct capture_options *options, 
 	if (error)
 		return explain_load(error, why);
 	capture->has_multi = kernel_has_multi();
-	if (capture->has_multi)
+	if (capture->has_multi) {
 		use_multi(skeleton->obj);
+		/* Kernels that have the one have the other. */
+		bpf_program__set_flags(skeleton->progs.openssl_enter, BPF_F_SLEEPABLE);
+		skeleton->rodata->can_wait = true;
+	}
 	error = tlspcap_bpf__load(skeleton);
 	if (error)
 		return explain_load(error, why);
