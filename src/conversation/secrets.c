@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Which secrets were told already. Both ends of a connection have the same ones. */
+/*
+ * Which secrets were told already (both ends of a connection have the same ones), and which
+ * ones a client random has.
+ */
 #include <conversation/internal.h>
 
 struct secret_key {
@@ -11,8 +14,12 @@ struct secret_key {
 
 struct secret_entry {
 	struct table_node node, by_random;
+	bool in_randoms;
 	struct secret_key key;
 };
+
+/* Of one handshake there are seven; a program can claim any number. */
+#define SECRETS_OF_RANDOM 16
 
 bool secrets_init(struct secrets *secrets, size_t size)
 {
@@ -27,6 +34,20 @@ void secrets_free(struct secrets *secrets)
 	table_free(&secrets->table);
 	table_free(&secrets->by_random);
 	free(secrets->ring);
+}
+
+static void enter_random(struct secrets *secrets, struct secret_entry *entry)
+{
+	uint64_t hash =
+		table_hash_bytes(&secrets->by_random, entry->key.client_random, TLSPCAP_RANDOM_LEN);
+	struct table_node *node = table_find(&secrets->by_random, hash);
+	int n = 0;
+
+	for (; node && n < SECRETS_OF_RANDOM; node = table_match(node->next, hash))
+		n++;
+	entry->in_randoms = n < SECRETS_OF_RANDOM;
+	if (entry->in_randoms)
+		table_add(&secrets->by_random, &entry->by_random, hash);
 }
 
 bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
@@ -51,15 +72,15 @@ bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
 	entry = &secrets->ring[secrets->next];
 	if (secrets->used == secrets->size) {
 		table_remove(&secrets->table, &entry->node);
-		table_remove(&secrets->by_random, &entry->by_random);
+		if (entry->in_randoms)
+			table_remove(&secrets->by_random, &entry->by_random);
 	} else {
 		secrets->used++;
 	}
 	secrets->next = (secrets->next + 1) % secrets->size;
 	entry->key = key;
 	table_add(&secrets->table, &entry->node, hash);
-	hash = table_hash_bytes(&secrets->by_random, key.client_random, TLSPCAP_RANDOM_LEN);
-	table_add(&secrets->by_random, &entry->by_random, hash);
+	enter_random(secrets, entry);
 	return true;
 }
 
