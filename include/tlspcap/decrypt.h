@@ -51,7 +51,8 @@ enum decrypt_status {
 	DECRYPT_BROKEN,	     /* the stream is not TLS, or a record does not authenticate */
 };
 
-/* Times are the caller's; those of the bytes that completed the record. */
+/* Times are the caller's; those of the bytes that completed the record. No function of the
+ * stage but decrypt_info() and decrypt_status() may be called from these. */
 struct decrypt_sink {
 	void *ctx;
 	/* Plaintext of application data; early: 0-RTT. `record` counts this side's protected

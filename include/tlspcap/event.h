@@ -79,6 +79,7 @@ enum tlspcap_loss {
 	TLSPCAP_LOSS_RECURSION = 10,   /* the kernel skipped a probe (recursion_misses) */
 	TLSPCAP_LOSS_MISSED = 11,      /* a return was seen without its call, or not at all */
 	TLSPCAP_LOSS_FOLLOW_FULL = 12, /* a child of -- COMMAND could not be added to the set */
+	TLSPCAP_LOSS_UNREADABLE = 13,  /* records that could not be decrypted; user space only */
 	TLSPCAP_LOSS_MAX = 16,
 };
 

@@ -37,6 +37,7 @@ struct conversations *conversations_new(const struct conversation_limits *limits
 	list_init(&all->waiting);
 	list_init(&all->lingering);
 	list_init(&all->holding);
+	list_init(&all->quiet);
 	n = all->limits.objects;
 	if (table_init(&all->objects, n) && table_init(&all->processes, n) &&
 	    table_init(&all->sockets, n) && table_init(&all->tuples, n) &&

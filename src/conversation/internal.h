@@ -104,6 +104,7 @@ struct conversations {
 	struct list objects_recent, recent; /* least recently active first */
 	struct list waiting, lingering;	    /* the first deadline first */
 	struct list holding;		    /* records.holding, likewise */
+	struct list quiet;		    /* records.holding that need no secret yet */
 	size_t n_objects, n_conversations;
 	size_t pending_bytes, held_bytes;
 
@@ -180,8 +181,8 @@ void records_secret(struct conversation *conversation, const char *label, const 
 		    size_t length);
 /* Waits no longer: chooses with what is known. */
 void records_settle(struct conversation *conversation);
-/* True when the library's plaintext is not needed: it is in the records. */
-bool records_cover(const struct conversation *conversation, uint8_t direction);
+/* The library's calls tell plaintext. True when it is not needed: it is in the records. */
+bool records_cover(struct conversation *conversation, uint8_t direction, bool early);
 void records_free(struct conversation *conversation);
 void records_expire(struct conversations *all);
 

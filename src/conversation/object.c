@@ -95,7 +95,7 @@ static void evict(struct conversations *all)
 	if (conversation) {
 		object->conversation = NULL;
 		list_remove(&object->of_conversation);
-		if (list_empty(&conversation->objects))
+		if (list_empty(&conversation->objects) && !conversation->records)
 			conversation_end(all, conversation, CONVERSATION_END_NONE);
 	}
 	object_discard(all, object);
@@ -169,6 +169,14 @@ void object_set_text(struct object *object, char **field, const char *text)
 		memcpy(object->conversation->info.alpn, text, strlen(text) + 1);
 }
 
+/* True when the socket's own bytes tell it. */
+static bool is_covered(struct conversation *conversation, const struct pending *item)
+{
+	bool early = !item->is_gap && (item->detail & TLSPCAP_DATA_EARLY);
+
+	return records_cover(conversation, item->direction, early);
+}
+
 static void give_pending(struct conversations *all, struct object *object)
 {
 	struct pending *at = take_pending(all, object);
@@ -176,7 +184,7 @@ static void give_pending(struct conversations *all, struct object *object)
 
 	for (; at; at = next) {
 		next = at->next;
-		if (object->conversation && !records_cover(object->conversation, at->direction))
+		if (object->conversation && !is_covered(object->conversation, at))
 			conversation_give(all, object->conversation, at->is_gap, at->direction,
 					  at->time_ns, at->bytes, at->length, at->detail);
 		free(at);
@@ -287,7 +295,7 @@ static void give(struct conversations *all, struct object *object, const struct 
 		bind(all, object); /* it had ended, and goes on after all */
 	if (!object->conversation && object->has_random)
 		object_bind_by_random(all, object);
-	if (object->conversation && records_cover(object->conversation, head->direction))
+	if (object->conversation && is_covered(object->conversation, head))
 		return;
 	if (!object->conversation) {
 		if (keep(all, object, head, bytes, head->is_gap ? 0 : head->length))

@@ -10,41 +10,7 @@
  * need them; then the sink chooses. Genuine records go out as they are; plain means that the
  * decrypt stage's plaintext goes out. After a gap only the latter can be read.
  */
-#include <conversation/internal.h>
-#include <tlspcap/decrypt.h>
-
-enum records_mode {
-	RECORDS_HELD,
-	RECORDS_GENUINE,
-	RECORDS_PLAIN,
-};
-
-struct held {
-	struct held *next;
-	uint64_t time_ns, length;
-	uint8_t direction;
-	bool is_gap;
-	uint8_t reason;
-	uint8_t bytes[];
-};
-
-struct records {
-	struct conversations *all;
-	struct conversation *conversation;
-	struct decrypt *decrypt;
-	struct list holding; /* conversations.holding, while it holds */
-	enum records_mode mode;
-	uint64_t next[2];		       /* offset of the next byte; index: direction */
-	uint64_t passed[2];		       /* bytes before TLS began that were given out */
-	bool begun[2];			       /* TLS has begun in this direction */
-	bool lost;			       /* there was a gap */
-	bool renegotiating;		       /* held again, for the secret of a later handshake */
-	uint8_t handshake[TLSPCAP_RANDOM_LEN]; /* client random of the newest one looked at */
-	unsigned int labels;		       /* bits: index in key_labels */
-	struct held *held, **held_last;
-	size_t held_bytes;
-	uint64_t held_since;
-};
+#include <conversation/held.h>
 
 /* Of TLS 1.3 (RFC 8446, 7.1) the four, of TLS 1.2 the last one are needed. */
 static const char *const key_labels[] = {
@@ -73,9 +39,13 @@ static enum tlspcap_direction direction_of(const struct conversation *conversati
 
 static bool has_keys(const struct records *records)
 {
-	const struct decrypt_info *info = decrypt_info(records->decrypt);
-	unsigned int needed = info->version == TLS_1_3 ? KEYS_TLS_1_3 : KEYS_TLS_1_2;
+	const struct decrypt_info *info;
+	unsigned int needed;
 
+	if (!records->decrypt)
+		return false;
+	info = decrypt_info(records->decrypt);
+	needed = info->version == TLS_1_3 ? KEYS_TLS_1_3 : KEYS_TLS_1_2;
 	return info->has_server_hello && info->cipher_supported &&
 	       (records->labels & needed) == needed;
 }
@@ -113,9 +83,11 @@ static void take_secret(void *ctx, const char *label, const uint8_t *secret, siz
 	for (size_t i = 0; i < sizeof(key_labels) / sizeof(key_labels[0]); i++)
 		if (!strcmp(label, key_labels[i]))
 			records->labels |= 1u << i;
-	decrypt_secret(records->decrypt, label, secret, length);
+	if (records->decrypt)
+		decrypt_secret(records->decrypt, label, secret, length);
 }
 
+/* Called from inside the decrypt stage, which gets no secrets before it has returned. */
 static void handshake_read(void *ctx, uint64_t time_ns)
 {
 	struct records *records = ctx;
@@ -123,13 +95,10 @@ static void handshake_read(void *ctx, uint64_t time_ns)
 	struct conversation *conversation = records->conversation;
 
 	(void)time_ns;
-	if (!conversation->opened) {
-		copy_name(conversation->info.server_name, info->server_name);
-		copy_name(conversation->info.alpn, info->alpn);
-	}
-	if (!info->has_client_random || conversation->info.has_random)
+	if (conversation->opened)
 		return;
-	secrets_find(&records->all->secrets, info->client_random, take_secret, records);
+	copy_name(conversation->info.server_name, info->server_name);
+	copy_name(conversation->info.alpn, info->alpn);
 }
 
 static void ignore_alert(void *ctx, enum decrypt_side side, uint64_t time_ns, uint8_t level,
@@ -154,48 +123,6 @@ static struct decrypt *new_decrypt(struct records *records)
 	return decrypt_new(NULL, &sink);
 }
 
-/* --- holding ----------------------------------------------------------------------------- */
-
-static struct held *take_held(struct records *records)
-{
-	struct held *first = records->held;
-
-	records->all->held_bytes -= records->held_bytes;
-	records->held = NULL;
-	records->held_last = &records->held;
-	records->held_bytes = 0;
-	list_remove(&records->holding);
-	return first;
-}
-
-/* False when it may hold no more. */
-static bool hold(struct records *records, const struct held *head, const uint8_t *bytes)
-{
-	struct conversations *all = records->all;
-	size_t length = head->is_gap ? 0 : head->length;
-	size_t size = sizeof(struct held) + length;
-	struct held *held;
-
-	if (records->held_bytes + size > all->limits.held_bytes_each ||
-	    all->held_bytes + size > all->limits.held_bytes)
-		return false;
-	held = malloc(size);
-	if (!held)
-		return false;
-	*held = *head;
-	if (length)
-		memcpy(held->bytes, bytes, length);
-	if (!records->held) {
-		records->held_since = all->now;
-		list_add(&all->holding, &records->holding);
-	}
-	*records->held_last = held;
-	records->held_last = &held->next;
-	records->held_bytes += size;
-	all->held_bytes += size;
-	return true;
-}
-
 /* --- giving out -------------------------------------------------------------------------- */
 
 static void give_records(struct records *records, const struct held *item, const uint8_t *bytes)
@@ -203,6 +130,12 @@ static void give_records(struct records *records, const struct held *item, const
 	struct conversations *all = records->all;
 	struct conversation *conversation = records->conversation;
 
+	/* What came before TLS is plaintext to who wants no records. */
+	if (!all->sink.records) {
+		conversation_give(all, conversation, false, item->direction, item->time_ns, bytes,
+				  item->length, 0);
+		return;
+	}
 	if (!conversation->opened)
 		conversation_open(all, conversation, item->time_ns);
 	all->counts.record_bytes[item->direction] += item->length;
@@ -214,6 +147,8 @@ static void feed_decrypt(struct records *records, const struct held *item, const
 {
 	enum decrypt_side side = side_of(records->conversation, item->direction);
 
+	if (!records->decrypt)
+		return;
 	if (item->is_gap)
 		decrypt_lose(records->decrypt, side, item->length);
 	else
@@ -222,7 +157,12 @@ static void feed_decrypt(struct records *records, const struct held *item, const
 
 static void give_gap(struct records *records, const struct held *item)
 {
-	records->mode = RECORDS_PLAIN;
+	if (records->by_calls)
+		return; /* what the library's calls moved is whole */
+	/* Without keys what follows is as readable as what was before. */
+	if (records->decrypt)
+		records->mode = RECORDS_PLAIN;
+	records->unread[item->direction] = true;
 	conversation_give(records->all, records->conversation, true, item->direction, item->time_ns,
 			  NULL, item->length, item->reason);
 }
@@ -239,20 +179,38 @@ static void look_for_beginning(struct records *records, const struct held *item,
 		records->conversation->info.has_preamble = true;
 }
 
+/* Plaintext is asked for, and this piece gives none: that is a gap, told once. */
+static void check_readable(struct records *records, const struct held *item)
+{
+	enum decrypt_side side = side_of(records->conversation, item->direction);
+	enum decrypt_status status = DECRYPT_BROKEN;
+	bool unread, was = records->unread[item->direction];
+
+	if (records->mode != RECORDS_PLAIN || records->by_calls)
+		return;
+	if (records->decrypt)
+		status = decrypt_status(records->decrypt, side);
+	unread = status != DECRYPT_OK && status != DECRYPT_WAITING;
+	records->unread[item->direction] = unread;
+	if (unread && !was)
+		conversation_give(records->all, records->conversation, true, item->direction,
+				  item->time_ns, NULL, 0, TLSPCAP_LOSS_UNREADABLE);
+}
+
 /* A piece whose way is chosen. */
 static void give(struct records *records, const struct held *item, const uint8_t *bytes)
 {
 	bool is_tls = records->begun[item->direction];
 
-	if (item->is_gap) {
+	if (item->is_gap)
 		give_gap(records, item);
-		feed_decrypt(records, item, NULL);
-		return;
-	}
-	if (records->mode == RECORDS_GENUINE || !is_tls)
+	else if (records->mode == RECORDS_GENUINE || !is_tls)
 		give_records(records, item, bytes);
-	if (is_tls)
-		feed_decrypt(records, item, bytes);
+	if (!is_tls)
+		return;
+	feed_decrypt(records, item, bytes);
+	if (!item->is_gap)
+		check_readable(records, item);
 }
 
 static void note_secret(void *ctx, const char *label, const uint8_t *secret, size_t length)
@@ -288,48 +246,63 @@ static void look_for_renegotiation(struct records *records)
 	records->mode = RECORDS_HELD;
 }
 
-/* The held pieces once more, for the plaintext that nobody took the first time. */
-static bool start_over(struct records *records)
+static void drop_decrypt(struct records *records)
 {
-	struct decrypt *fresh = new_decrypt(records);
-
-	if (!fresh)
-		return false;
 	decrypt_free(records->decrypt);
-	records->decrypt = fresh;
-	secrets_find(&records->all->secrets, records->conversation->info.client_random, take_secret,
-		     records);
-	return true;
+	records->decrypt = NULL;
 }
 
-static void choose(struct records *records)
+/* For the held pieces once more: nobody took their plaintext the first time. */
+static void start_over(struct records *records)
+{
+	uint8_t random[TLSPCAP_RANDOM_LEN];
+
+	memcpy(random, decrypt_info(records->decrypt)->client_random, sizeof(random));
+	drop_decrypt(records);
+	records->decrypt = new_decrypt(records);
+	secrets_find(&records->all->secrets, random, take_secret, records);
+}
+
+static enum conversation_source ask(struct records *records)
 {
 	struct conversations *all = records->all;
 	struct conversation *conversation = records->conversation;
 	struct conversation_info *info = &conversation->info;
-	enum conversation_source source = CONVERSATION_PLAINTEXT;
+	enum conversation_source source;
 
+	info->has_records = !records->lost && !records->by_calls;
+	info->has_keys = has_keys(records);
+	if (!info->has_keys && !records->by_calls)
+		all->counts.no_keys++;
+	if (!all->sink.choose || !all->sink.records)
+		return CONVERSATION_PLAINTEXT;
+	source = all->sink.choose(all->sink.ctx, conversation);
+	return info->has_records ? source : CONVERSATION_PLAINTEXT;
+}
+
+static void choose(struct records *records)
+{
 	if (records->renegotiating) {
 		records->renegotiating = false;
 		records->mode = RECORDS_GENUINE;
 		return;
 	}
+	records->mode = ask(records) == CONVERSATION_RECORDS ? RECORDS_GENUINE : RECORDS_PLAIN;
+	if (!records->decrypt)
+		return;
 	memcpy(records->handshake, decrypt_info(records->decrypt)->latest_client_random,
 	       TLSPCAP_RANDOM_LEN);
-	info->has_records = !records->lost;
-	info->has_keys = has_keys(records);
-	if (!info->has_keys)
-		all->counts.no_keys++;
-	if (all->sink.choose && all->sink.records)
-		source = all->sink.choose(all->sink.ctx, conversation);
-	records->mode = source == CONVERSATION_RECORDS ? RECORDS_GENUINE : RECORDS_PLAIN;
+	/* It would keep what waits for secrets: of a program without any, that is all. */
+	if (!records->conversation->info.has_keys)
+		drop_decrypt(records);
+	else if (records->mode == RECORDS_PLAIN)
+		start_over(records);
 }
 
 void records_settle(struct conversation *conversation)
 {
 	struct records *records = conversation->records;
 	struct held *item, *next;
-	bool again;
 
 	if (records->mode != RECORDS_HELD)
 		return;
@@ -338,17 +311,14 @@ void records_settle(struct conversation *conversation)
 		return;
 	}
 	choose(records);
-	again = records->mode == RECORDS_PLAIN && start_over(records);
-	if (again)
+	if (records->mode == RECORDS_PLAIN)
 		records->begun[0] = records->begun[1] = false;
-	for (item = take_held(records); item; item = next) {
+	for (item = held_take(records); item; item = next) {
 		next = item->next;
-		if (again) {
+		if (records->mode == RECORDS_PLAIN) {
 			look_for_beginning(records, item, item->bytes);
 			give(records, item, item->bytes);
-		} else if (item->is_gap) {
-			give_gap(records, item);
-		} else if (records->mode == RECORDS_GENUINE) {
+		} else {
 			give_records(records, item, item->bytes);
 		}
 		free(item);
@@ -363,23 +333,34 @@ static void settle_if_ready(struct records *records)
 		records_settle(records->conversation);
 }
 
-static void take(struct records *records, const struct held *item, const uint8_t *bytes)
+/* Something that came cannot be read without a secret. */
+static bool needs_secret(const struct records *records)
+{
+	return records->renegotiating || !records->decrypt ||
+	       decrypt_status(records->decrypt, DECRYPT_CLIENT) != DECRYPT_OK ||
+	       decrypt_status(records->decrypt, DECRYPT_SERVER) != DECRYPT_OK;
+}
+
+/* The ClientHello may say that this is the other end of one that we have: false. */
+static bool learn_random(struct records *records)
 {
 	struct conversation *conversation = records->conversation;
-	const struct decrypt_info *info;
+	const struct decrypt_info *info = decrypt_info(records->decrypt);
 
-	conversation_touch(records->all, conversation, item->time_ns);
-	look_for_beginning(records, item, bytes);
-	if (records->renegotiating && item->is_gap)
-		records_settle(conversation);
-	if (records->mode != RECORDS_HELD) {
-		give(records, item, bytes);
-		if (records->mode == RECORDS_GENUINE)
-			look_for_renegotiation(records);
-		return;
-	}
+	if (records->has_random || !info->has_client_random)
+		return true;
+	records->has_random = true;
+	secrets_find(&records->all->secrets, info->client_random, take_secret, records);
+	conversation_set_random(records->all, conversation, info->client_random);
+	return conversation->records != NULL;
+}
+
+static void hold(struct records *records, const struct held *item, const uint8_t *bytes)
+{
+	struct conversation *conversation = records->conversation;
+
 	records->lost |= item->is_gap;
-	if (!hold(records, item, bytes)) {
+	if (!held_add(records, item, bytes)) {
 		records_settle(conversation);
 		if (conversation->records)
 			give(records, item, bytes);
@@ -387,15 +368,29 @@ static void take(struct records *records, const struct held *item, const uint8_t
 	}
 	if (!records->begun[item->direction])
 		return;
+	if (!records->decrypt)
+		records->decrypt = new_decrypt(records);
 	feed_decrypt(records, item, bytes);
-	info = decrypt_info(records->decrypt);
-	if (info->has_client_random && !conversation->info.has_random) {
-		/* May find that this is the other end of one that we have. */
-		conversation_set_random(records->all, conversation, info->client_random);
-		if (!conversation->records)
-			return;
-	}
+	if (records->decrypt && !learn_random(records))
+		return;
+	if (needs_secret(records))
+		held_wait(records);
 	settle_if_ready(records);
+}
+
+static void take(struct records *records, const struct held *item, const uint8_t *bytes)
+{
+	conversation_touch(records->all, records->conversation, item->time_ns);
+	look_for_beginning(records, item, bytes);
+	if (records->renegotiating && item->is_gap)
+		records_settle(records->conversation);
+	if (records->mode == RECORDS_HELD) {
+		hold(records, item, bytes);
+		return;
+	}
+	give(records, item, bytes);
+	if (records->mode == RECORDS_GENUINE && records->decrypt)
+		look_for_renegotiation(records);
 }
 
 /* --- events ------------------------------------------------------------------------------ */
@@ -409,7 +404,7 @@ bool records_begin(struct conversations *all, const struct tlspcap_open *open)
 		return false;
 	conversation = conversation_of_stream(all, open);
 	if (!conversation || conversation->records || conversation->opened ||
-	    conversation->suppressed)
+	    conversation->suppressed || conversation->datagram)
 		return true;
 	records = calloc(1, sizeof(*records));
 	if (!records)
@@ -418,11 +413,6 @@ bool records_begin(struct conversations *all, const struct tlspcap_open *open)
 	records->conversation = conversation;
 	records->held_last = &records->held;
 	list_init(&records->holding);
-	records->decrypt = new_decrypt(records);
-	if (!records->decrypt) {
-		free(records);
-		return true;
-	}
 	conversation->records = records;
 	return true;
 }
@@ -434,6 +424,10 @@ bool records_socket(struct conversations *all, const struct tlspcap_socket *sock
 	if (!conversation || !conversation->records || conversation->opened)
 		return true;
 	endpoint_fill(all, conversation, socket);
+	if (conversation->datagram) {
+		records_free(conversation); /* the kernel tells no such streams */
+		return false;
+	}
 	endpoint_register(all, conversation);
 	return true;
 }
@@ -533,17 +527,26 @@ void records_secret(struct conversation *conversation, const char *label, const 
 	settle_if_ready(conversation->records);
 }
 
-bool records_cover(const struct conversation *conversation, uint8_t direction)
+bool records_cover(struct conversation *conversation, uint8_t direction, bool early)
 {
-	const struct records *records = conversation->records;
+	struct records *records = conversation->records;
 
 	if (!records)
 		return false;
-	if (records->mode != RECORDS_PLAIN)
-		return true;
 	/* After a loss the calls may know what the records do not tell any more. */
-	return has_keys(records) &&
-	       decrypt_status(records->decrypt, side_of(conversation, direction)) == DECRYPT_OK;
+	if (records->mode == RECORDS_PLAIN)
+		return has_keys(records) &&
+		       decrypt_status(records->decrypt, side_of(conversation, direction)) ==
+			       DECRYPT_OK;
+	if (early || has_keys(records))
+		return true;
+	/* Plaintext and no secrets: the calls' word is all that can be read. */
+	records->by_calls = true;
+	if (records->mode == RECORDS_HELD)
+		records_settle(conversation);
+	else
+		records->mode = RECORDS_PLAIN;
+	return false;
 }
 
 void records_free(struct conversation *conversation)
@@ -553,7 +556,7 @@ void records_free(struct conversation *conversation)
 
 	if (!records)
 		return;
-	for (item = take_held(records); item; item = next) {
+	for (item = held_take(records); item; item = next) {
 		next = item->next;
 		free(item);
 	}
@@ -569,12 +572,6 @@ void records_expire(struct conversations *all)
 
 		if (all->now - records->held_since < all->limits.held_ns)
 			break;
-		if (!records->begun[0] && !records->begun[1]) {
-			/* Words before TLS may take their time: the kernel bounds the bytes. */
-			records->held_since = all->now;
-			list_move(&all->holding, &records->holding);
-			continue;
-		}
 		records_settle(records->conversation);
 	}
 }

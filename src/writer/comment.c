@@ -18,6 +18,7 @@ static const char *const reasons[TLSPCAP_LOSS_MAX] = {
 	[TLSPCAP_LOSS_SOCKET_FULL] = "socket-full", [TLSPCAP_LOSS_NO_RANDOM] = "no-random",
 	[TLSPCAP_LOSS_BYPASS] = "bypass",	    [TLSPCAP_LOSS_RECURSION] = "recursion",
 	[TLSPCAP_LOSS_MISSED] = "missed",	    [TLSPCAP_LOSS_FOLLOW_FULL] = "follow-full",
+	[TLSPCAP_LOSS_UNREADABLE] = "unreadable",
 };
 
 static const char *reason_name(enum tlspcap_loss reason)
