@@ -177,7 +177,7 @@ static void use_multi(struct bpf_object *object)
 
 static int explain_load(int error, char **why)
 {
-	if (error == -EPERM || error == -EACCES)
+	if (error == -EPERM || (error == -EACCES && geteuid() != 0))
 		return fail(why, -EPERM,
 			    "the kernel does not let this process load its probes; run as root "
 			    "(sudo), or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
