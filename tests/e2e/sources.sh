@@ -85,7 +85,11 @@ done
 for end in client server; do
 	for source in records probes; do
 		stop_capture "$end-$source"
-		lossless "$end-$source"
+		# Four captures and many processes on few processors: the kernel skips a probe
+		# now and then, when it interrupts another. What that costs would differ below.
+		same "$end-$source: nothing else was lost" '' "$(grep -vE \
+			': (capturing|[0-9]+ packets|probes that the kernel skipped)' \
+			"$W/$end-$source.said")"
 	done
 done
 
