@@ -69,7 +69,12 @@ struct decrypt_sink {
 struct decrypt_limits {
 	size_t pending_bytes;	 /* kept for each side while secrets are awaited; 0: 256 KiB */
 	uint64_t resync_records; /* record numbers tried after a loss; 0: 4096 */
+	/* DECRYPT_SCRATCH bytes for plaintext, which many connections may share as long as no
+	 * sink feeds another one; they stay the caller's. NULL: 18 KiB for each. */
+	uint8_t *scratch;
 };
+
+#define DECRYPT_SCRATCH (16384 + 2048) /* RFC 5246, 6.2.3 */
 
 /* limits may be NULL. NULL without memory. */
 struct decrypt *decrypt_new(const struct decrypt_limits *limits, const struct decrypt_sink *sink);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* The table of conversations: its life, and the check and dispatch of events. */
 #include <conversation/internal.h>
+#include <tlspcap/decrypt.h>
 
 static size_t or_default(size_t value, size_t otherwise)
 {
@@ -39,7 +40,8 @@ struct conversations *conversations_new(const struct conversation_limits *limits
 	list_init(&all->holding);
 	list_init(&all->quiet);
 	n = all->limits.objects;
-	if (table_init(&all->objects, n) && table_init(&all->processes, n) &&
+	all->scratch = malloc(DECRYPT_SCRATCH);
+	if (all->scratch && table_init(&all->objects, n) && table_init(&all->processes, n) &&
 	    table_init(&all->sockets, n) && table_init(&all->tuples, n) &&
 	    table_init(&all->randoms, n) && table_init(&all->shown, n) &&
 	    secrets_init(&all->secrets, all->limits.secrets))
@@ -336,5 +338,8 @@ void conversations_free(struct conversations *all)
 	table_free(&all->randoms);
 	table_free(&all->shown);
 	secrets_free(&all->secrets);
+	if (all->scratch)
+		explicit_bzero(all->scratch, DECRYPT_SCRATCH);
+	free(all->scratch);
 	free(all);
 }

@@ -109,8 +109,9 @@ struct conversations {
 	size_t pending_bytes, held_bytes;
 
 	struct secrets secrets;
-	uint64_t now;	 /* never goes back */
-	uint64_t offset; /* wall clock minus event time */
+	uint8_t *scratch; /* of all decrypt stages */
+	uint64_t now;	  /* never goes back */
+	uint64_t offset;  /* wall clock minus event time */
 	uint64_t created;
 };
 

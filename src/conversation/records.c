@@ -119,8 +119,9 @@ static struct decrypt *new_decrypt(struct records *records)
 		.alert = ignore_alert,
 		.info = handshake_read,
 	};
+	const struct decrypt_limits limits = {.scratch = records->all->scratch};
 
-	return decrypt_new(NULL, &sink);
+	return decrypt_new(&limits, &sink);
 }
 
 /* --- giving out -------------------------------------------------------------------------- */

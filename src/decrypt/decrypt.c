@@ -34,16 +34,20 @@ struct decrypt *decrypt_new(const struct decrypt_limits *limits, const struct de
 		d->limits.resync_records = RESYNC_RECORDS;
 	if (d->limits.resync_records > RESYNC_MOST)
 		d->limits.resync_records = RESYNC_MOST;
-	d->output = malloc(FRAGMENT_MAX);
-	for (int i = 0; i < 2; i++) {
-		d->sides[i].partial = malloc(RECORD_MAX);
-		d->data_place[i] = PLACE_DATA;
-	}
-	if (!d->output || !d->sides[0].partial || !d->sides[1].partial) {
-		decrypt_free(d);
-		return NULL;
-	}
-	return d;
+	d->data_place[0] = d->data_place[1] = PLACE_DATA;
+	d->output = d->limits.scratch ? d->limits.scratch : malloc(FRAGMENT_MAX);
+	if (d->output)
+		return d;
+	free(d);
+	return NULL;
+}
+
+static void partial_free(struct side *s)
+{
+	free(s->partial);
+	s->partial = NULL;
+	s->partial_length = 0;
+	s->partial_size = 0;
 }
 
 static void queue_free(struct side *s)
@@ -66,13 +70,14 @@ void decrypt_free(struct decrypt *d)
 		keys_clear(&s->keys);
 		messages_reset(&s->messages, false);
 		queue_free(s);
-		free(s->partial);
+		partial_free(s);
 		free(s->scan);
 	}
 	keys_clear(&d->trial);
-	if (d->output)
+	if (!d->limits.scratch) {
 		OPENSSL_cleanse(d->output, FRAGMENT_MAX);
-	free(d->output);
+		free(d->output);
+	}
 	OPENSSL_cleanse(d, sizeof(*d));
 	free(d);
 }
@@ -268,21 +273,47 @@ static void take_record(struct decrypt *d, struct side *s, const struct wire *wi
 	wake(d);
 }
 
-static size_t partial_add(struct side *s, const uint8_t *bytes, size_t length, size_t upto)
+/* Idle connections are many: no more is kept than what came. False without memory. */
+static bool partial_add(struct side *s, const uint8_t **bytes, size_t *length, size_t upto)
 {
-	size_t n = upto - s->partial_length;
+	size_t n = upto > s->partial_length ? upto - s->partial_length : 0;
+	size_t size;
+	void *grown;
 
-	n = n < length ? n : length;
-	memcpy(s->partial + s->partial_length, bytes, n);
+	n = n < *length ? n : *length;
+	if (s->partial_length + n > s->partial_size) {
+		size = s->partial_size ? 2 * s->partial_size : 64;
+		size = size > s->partial_length + n ? size : s->partial_length + n;
+		grown = realloc(s->partial, size);
+		if (!grown)
+			return false;
+		s->partial = grown;
+		s->partial_size = size;
+	}
+	memcpy(s->partial + s->partial_length, *bytes, n);
 	s->partial_length += n;
-	return n;
+	*bytes += n;
+	*length -= n;
+	return true;
+}
+
+/* A whole record in the partial one's memory, which is free for the next one at once. */
+static void take_partial(struct decrypt *d, struct side *s, uint64_t time_ns)
+{
+	uint8_t *record = s->partial;
+	struct wire wire = wire_at(record, time_ns);
+
+	s->partial = NULL;
+	partial_free(s);
+	take_record(d, s, &wire);
+	free(record);
 }
 
 /* Up to one record; copied only if it comes in parts. How many bytes were taken. */
 static size_t assemble(struct decrypt *d, struct side *s, uint64_t time_ns, const uint8_t *bytes,
 		       size_t length)
 {
-	size_t used = 0;
+	size_t left = length;
 	struct wire wire;
 
 	if (s->partial_length == 0 && length >= HEADER_LEN && header_plausible(bytes)) {
@@ -292,21 +323,21 @@ static size_t assemble(struct decrypt *d, struct side *s, uint64_t time_ns, cons
 			return HEADER_LEN + wire.length;
 		}
 	}
+	if (!partial_add(s, &bytes, &left, HEADER_LEN))
+		goto out;
 	if (s->partial_length < HEADER_LEN)
-		used = partial_add(s, bytes, length, HEADER_LEN);
-	if (s->partial_length < HEADER_LEN)
-		return used;
-	if (!header_plausible(s->partial)) {
-		side_end(s, DECRYPT_BROKEN);
 		return length;
-	}
+	if (!header_plausible(s->partial))
+		goto out;
 	wire = wire_at(s->partial, time_ns);
-	used += partial_add(s, bytes + used, length - used, HEADER_LEN + wire.length);
-	if (s->partial_length == HEADER_LEN + wire.length) {
-		s->partial_length = 0;
-		take_record(d, s, &wire);
-	}
-	return used;
+	if (!partial_add(s, &bytes, &left, HEADER_LEN + wire.length))
+		goto out;
+	if (s->partial_length == HEADER_LEN + wire.length)
+		take_partial(d, s, time_ns);
+	return length - left;
+out:
+	side_end(s, DECRYPT_BROKEN);
+	return length;
 }
 
 /* Out of the loss: the record that was found, and what was kept after it. */

@@ -206,8 +206,8 @@ struct side {
 	struct keys keys;
 	struct messages messages;
 
-	uint8_t *partial; /* a record not complete yet */
-	size_t partial_length;
+	uint8_t *partial; /* a record not complete yet; NULL: none */
+	size_t partial_length, partial_size;
 
 	/* Records that wait: 8 bytes of time, then the record. */
 	uint8_t *queue;

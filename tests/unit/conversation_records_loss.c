@@ -416,7 +416,8 @@ static void bytes_in_any_order(void **state)
 		struct fixture f;
 
 		begin(&f, NULL, i & 1 ? CONVERSATION_PLAINTEXT : CONVERSATION_RECORDS);
-		stream_secrets(&f.events, 0, exchange);
+		for (size_t n = exchange->secret_count; n > 0; n--)
+			stream_secret(&f.events, 0, &exchange->secrets[n - 1]);
 		stream_open_end(&end, &f.events, 7, NULL);
 		for (int side = 1; side >= 0; side--)
 			stream_bytes(&end, stream_direction(&end, side), exchange->wire[side],
