@@ -100,6 +100,14 @@ int decrypt_feed(struct decrypt *decrypt, enum decrypt_side side, uint64_t time_
  */
 void decrypt_lose(struct decrypt *decrypt, enum decrypt_side side, uint64_t length);
 
+/*
+ * Whether application data is for somebody (it is, at first). While it is not, records that are
+ * longer than what else a side may send are counted and not opened, which costs next to nothing;
+ * data of shorter ones may still come. Afterwards decryption goes on where the side is then; after
+ * a key update in a padded record, only a loss makes it look for its keys.
+ */
+void decrypt_want_data(struct decrypt *decrypt, bool wanted);
+
 const struct decrypt_info *decrypt_info(const struct decrypt *decrypt);
 enum decrypt_status decrypt_status(const struct decrypt *decrypt, enum decrypt_side side);
 

@@ -408,6 +408,16 @@ void decrypt_lose(struct decrypt *d, enum decrypt_side side, uint64_t length)
 	resync_begin(d, s);
 }
 
+void decrypt_want_data(struct decrypt *d, bool wanted)
+{
+	bool again = d->unwanted && wanted;
+
+	d->unwanted = !wanted;
+	for (int side = 0; side < 2 && again; side++)
+		if (d->sides[side].status == DECRYPT_BROKEN)
+			decrypt_lose(d, (enum decrypt_side)side, 0);
+}
+
 static struct secret *secret_slot(struct decrypt *d, const char *label)
 {
 	const struct {

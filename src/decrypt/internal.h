@@ -148,6 +148,8 @@ struct plain {
 /* Opens a record under its number; out has FRAGMENT_MAX bytes. 0, or -EBADMSG. */
 int protect_open(struct keys *keys, const struct wire *wire, uint64_t number, uint8_t *out,
 		 struct plain *plain);
+/* Takes the next record as one of these keys, unopened. */
+void protect_pass(struct keys *keys, const struct wire *wire);
 /*
  * Finds the number of a record in first .. first + count - 1, or at any later place where
  * the record tells it; keys->number is then that number. Work is taken from budget (bytes).
@@ -254,6 +256,7 @@ struct decrypt {
 	uint8_t masters[MASTERS][MASTER_LEN];
 	unsigned master_count;
 
+	bool unwanted;	    /* application data is for nobody */
 	bool news;	    /* something that a side may have waited for */
 	uint64_t knowledge; /* counts what keys depend on: hellos and secrets */
 };

@@ -212,6 +212,16 @@ int protect_open(struct keys *keys, const struct wire *wire, uint64_t number, ui
 	return record_check(keys, wire, number, out, plain);
 }
 
+void protect_pass(struct keys *keys, const struct wire *wire)
+{
+	keys->number++;
+	if (keys->version == VERSION_13 || !is_aead(keys) || explicit_len(keys) != 8 ||
+	    wire->length < 8)
+		return;
+	memcpy(keys->last_nonce, wire->fragment, 8);
+	keys->has_nonce = true;
+}
+
 /*
  * The record number of a TLS 1.3 GCM record, from the record alone. The tag is
  * GHASH(aad, text) xor E(J0), and J0 holds the number; GHASH does not depend on it. So the tag
