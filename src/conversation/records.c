@@ -156,13 +156,21 @@ static void feed_decrypt(struct records *records, const struct held *item, const
 		decrypt_feed(records->decrypt, side, item->time_ns, bytes, item->length);
 }
 
+/* Plaintext that goes nowhere is not asked for: decrypting is what costs most here. */
+static void set_mode(struct records *records, enum records_mode mode)
+{
+	records->mode = mode;
+	if (records->decrypt)
+		decrypt_want_data(records->decrypt, mode != RECORDS_GENUINE);
+}
+
 static void give_gap(struct records *records, const struct held *item)
 {
 	if (records->by_calls)
 		return; /* what the library's calls moved is whole */
 	/* Without keys what follows is as readable as what was before. */
 	if (records->decrypt)
-		records->mode = RECORDS_PLAIN;
+		set_mode(records, RECORDS_PLAIN);
 	records->unread[item->direction] = true;
 	conversation_give(records->all, records->conversation, true, item->direction, item->time_ns,
 			  NULL, item->length, item->reason);
@@ -244,7 +252,7 @@ static void look_for_renegotiation(struct records *records)
 	if (has_handshake_secret(records))
 		return;
 	records->renegotiating = true;
-	records->mode = RECORDS_HELD;
+	set_mode(records, RECORDS_HELD);
 }
 
 static void drop_decrypt(struct records *records)
@@ -285,10 +293,10 @@ static void choose(struct records *records)
 {
 	if (records->renegotiating) {
 		records->renegotiating = false;
-		records->mode = RECORDS_GENUINE;
+		set_mode(records, RECORDS_GENUINE);
 		return;
 	}
-	records->mode = ask(records) == CONVERSATION_RECORDS ? RECORDS_GENUINE : RECORDS_PLAIN;
+	set_mode(records, ask(records) == CONVERSATION_RECORDS ? RECORDS_GENUINE : RECORDS_PLAIN);
 	if (!records->decrypt)
 		return;
 	memcpy(records->handshake, decrypt_info(records->decrypt)->latest_client_random,
@@ -546,7 +554,7 @@ bool records_cover(struct conversation *conversation, uint8_t direction, bool ea
 	if (records->mode == RECORDS_HELD)
 		records_settle(conversation);
 	else
-		records->mode = RECORDS_PLAIN;
+		set_mode(records, RECORDS_PLAIN);
 	return false;
 }
 
