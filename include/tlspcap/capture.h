@@ -70,8 +70,9 @@ int capture_identify(void *capture, int fd, struct target_identity *identity);
 int capture_add_pid(struct capture *capture, pid_t pid);
 
 /*
- * Waits at most timeout_ms for events and delivers what is there. Returns the number of
- * events, or negative errno (-EINTR: a signal came).
+ * Waits at most timeout_ms for events and delivers what is there, or so much of it that the
+ * caller is not kept for long. Returns the number of events, or negative errno (-EINTR: a
+ * signal came).
  */
 int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, void *ctx);
 

@@ -19,6 +19,13 @@
 #define IDLE_NS	   (1000ull * 1000 * 1000)
 #define POLLING_MS 5
 
+/*
+ * What one look at the ring takes at most. It may fill as fast as it is emptied, and who polls
+ * has a clock, signals and files to look after.
+ */
+#define LOOK_EVENTS 16384
+#define LOOK_BYTES  ((size_t)16 << 20)
+
 static uint64_t monotonic_ns(void)
 {
 	struct timespec now;
@@ -130,7 +137,21 @@ static int deliver(void *ctx, void *data, size_t size)
 	if (size < sizeof(*event) || event->size > size)
 		return 0;
 	capture->fn(capture->fn_ctx, event);
-	return 0;
+	capture->look_bytes += size;
+	return ++capture->look_events < LOOK_EVENTS && capture->look_bytes < LOOK_BYTES
+		       ? 0
+		       : -ECANCELED;
+}
+
+/* Number of events, or negative errno. */
+static int consume(struct capture *capture)
+{
+	int n;
+
+	capture->look_events = 0;
+	capture->look_bytes = 0;
+	n = ring_buffer__consume(capture->ring);
+	return n < 0 && n != -ECANCELED ? n : capture->look_events;
 }
 
 static void attach_identity(struct capture *capture)
@@ -410,7 +431,7 @@ static int wait_for_events(struct capture *capture, int timeout_ms)
 		timeout_ms = POLLING_MS;
 	set_consumer(capture, idle ? CONSUMER_ASLEEP : CONSUMER_POLLING);
 	/* What came between the last look and that word woke nobody. */
-	n = ring_buffer__consume(capture->ring);
+	n = consume(capture);
 	if (n)
 		goto out;
 	n = epoll_wait(ring_buffer__epoll_fd(capture->ring), &event, 1, timeout_ms);
@@ -449,12 +470,12 @@ int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, v
 
 	capture->fn = fn;
 	capture->fn_ctx = ctx;
-	n = ring_buffer__consume(capture->ring);
+	n = consume(capture);
 	if (n == 0 && timeout_ms != 0 && !capture->stopped) {
 		waited = wait_for_events(capture, timeout_ms);
 		if (waited < 0)
 			return waited;
-		n = ring_buffer__consume(capture->ring);
+		n = consume(capture);
 		if (n >= 0)
 			n += waited;
 	}

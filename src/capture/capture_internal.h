@@ -37,6 +37,8 @@ struct capture {
 	uint32_t n_libraries;
 	capture_event_fn fn; /* during capture_poll() */
 	void *fn_ctx;
+	int look_events; /* taken since the last look at the ring began */
+	size_t look_bytes;
 	uint64_t last_event_ns; /* CLOCK_MONOTONIC, for how to wait */
 	bool has_messages;	/* the hooks on sendmmsg and recvmmsg are attached */
 	bool stopped;
