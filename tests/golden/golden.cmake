@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 # tests/golden/NAME.events: events in words (make-recording.c says how), and in its comments
-# what to do with them: "# replay: ARGUMENTS", "# tshark: ARGUMENTS". NAME.expected: what
-# tshark must say. `tests/golden/run --accept` rewrites the expected files.
+# what to do with them: "# replay: ARGUMENTS", "# tshark: ARGUMENTS", and "# recording: FILE"
+# in place of events (make-recordings made it). NAME.expected: what tshark must say. `tests/golden/run --accept` rewrites the expected files.
 add_executable(make-recording ${CMAKE_CURRENT_LIST_DIR}/make-recording.c)
 target_link_libraries(make-recording PRIVATE record output)
 if(TARGET tlspcap-replay)
