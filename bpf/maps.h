@@ -182,6 +182,9 @@ const volatile __u64 wake_bytes = 8 << 20;
 /* How user space waits, see emit.h. It shares this memory with the programs. */
 __u32 consumer_state = 0;
 
+/* Set by user space with the first probe on a library's calls. */
+__u32 calls_probed = 0;
+
 /* Set by the programs: the hooks on sendmmsg and recvmmsg are needed after all. */
 __u32 messages_wanted = 0;
 

@@ -126,18 +126,6 @@ static __always_inline int socket_used(const struct sock *sk)
 	return 0;
 }
 
-SEC("tracepoint/sock/sock_send_length")
-int socket_send(struct trace_event_raw_sock_msg_length *ctx)
-{
-	return socket_used(ctx->sk);
-}
-
-SEC("tracepoint/sock/sock_recv_length")
-int socket_receive(struct trace_event_raw_sock_msg_length *ctx)
-{
-	return socket_used(ctx->sk);
-}
-
 static __always_inline void socket_emit_state(const struct socket_info *info, int old_state,
 					      int new_state)
 {

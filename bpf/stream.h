@@ -353,18 +353,6 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 	return 0;
 }
 
-SEC("tracepoint/sock/sock_send_length")
-int stream_send(struct trace_event_raw_sock_msg_length *ctx)
-{
-	return stream_moved(ctx->sk, ctx->ret, 0, TLSPCAP_SENT);
-}
-
-SEC("tracepoint/sock/sock_recv_length")
-int stream_receive(struct trace_event_raw_sock_msg_length *ctx)
-{
-	return stream_moved(ctx->sk, ctx->ret, ctx->flags, TLSPCAP_RECEIVED);
-}
-
 static __always_inline int stream_first_message(void)
 {
 	__u64 thread = bpf_get_current_pid_tgid();

@@ -11,7 +11,7 @@
 #include "object.h"
 #include "socket.h"
 #include "stream.h"
-#include "legacy.h"
+#include "moved.h"
 #include "process.h"
 
 #include "openssl.bpf.h"

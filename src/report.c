@@ -21,7 +21,9 @@ static const struct cause causes[TLSPCAP_LOSS_MAX] = {
 	[TLSPCAP_LOSS_SOCKET_FULL] = {"sockets that found their table full", NULL},
 	[TLSPCAP_LOSS_NO_RANDOM] = {"secrets without a readable client random",
 				    "they are not in the file"},
-	[TLSPCAP_LOSS_BYPASS] = {"SSL_sendfile calls, which pass no memory to read", NULL},
+	[TLSPCAP_LOSS_BYPASS] =
+		{"sends or receives that pass no memory to read (sendfile, io_uring, kernel TLS)",
+		 NULL},
 	[TLSPCAP_LOSS_RECURSION] = {"probes that the kernel skipped", NULL},
 	[TLSPCAP_LOSS_MISSED] = {"calls that were not seen to return", NULL},
 	[TLSPCAP_LOSS_FOLLOW_FULL] = {"child processes that could not be followed", NULL},

@@ -86,10 +86,8 @@ static void set_tier(struct capture *capture, bool streams)
 	struct tlspcap_bpf *skeleton = capture->skeleton;
 	bool tracepoints = has_socket_tracepoints();
 
-	bpf_program__set_autoload(skeleton->progs.socket_send, tracepoints);
-	bpf_program__set_autoload(skeleton->progs.socket_receive, tracepoints);
-	bpf_program__set_autoload(skeleton->progs.stream_send, tracepoints && streams);
-	bpf_program__set_autoload(skeleton->progs.stream_receive, tracepoints && streams);
+	bpf_program__set_autoload(skeleton->progs.moved_send, tracepoints);
+	bpf_program__set_autoload(skeleton->progs.moved_receive, tracepoints);
 	bpf_program__set_autoload(skeleton->progs.stream_sendmmsg, streams);
 	bpf_program__set_autoload(skeleton->progs.stream_recvmmsg, streams);
 	bpf_program__set_autoload(skeleton->progs.legacy_send, !tracepoints);
@@ -301,11 +299,10 @@ int capture_attach_system(struct capture *capture, char **why)
 {
 	struct tlspcap_bpf *skeleton = capture->skeleton;
 	struct bpf_program *const programs[] = {
-		skeleton->progs.socket_state,	skeleton->progs.socket_send,
-		skeleton->progs.socket_receive, skeleton->progs.process_exit,
-		skeleton->progs.process_fork,	skeleton->progs.stream_send,
-		skeleton->progs.stream_receive, skeleton->progs.legacy_send,
-		skeleton->progs.legacy_receive,
+		skeleton->progs.socket_state,	skeleton->progs.moved_send,
+		skeleton->progs.moved_receive,	skeleton->progs.legacy_send,
+		skeleton->progs.legacy_receive, skeleton->progs.process_exit,
+		skeleton->progs.process_fork,
 	};
 	int error;
 
@@ -368,6 +365,8 @@ int capture_attach_library(struct capture *capture, int fd, const struct locate_
 	int result;
 
 	pthread_mutex_lock(&capture->lock);
+	if (purposes & LOCATE_FOR_PLAINTEXT)
+		capture->skeleton->bss->calls_probed = 1;
 	result = attach_next(capture, fd, located, &choice);
 	pthread_mutex_unlock(&capture->lock);
 	return result;
@@ -393,6 +392,7 @@ int capture_attach_process(struct capture *capture, int fd, const struct locate_
 	if (!enter || !leave)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&capture->lock);
+	capture->skeleton->bss->calls_probed = 1;
 	result = attach_library(capture, enter, leave, fd, located, library, &choice, fds);
 	if (!result) {
 		result = attach_process(capture, fds);
