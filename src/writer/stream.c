@@ -287,16 +287,6 @@ static void start(struct emission *emission)
 	emission->time_ns = now;
 }
 
-/* After a gap in the records, or where they are not shown: what stands in their place. */
-static void leave_records(struct emission *emission)
-{
-	struct stream *stream = emission->stream;
-
-	stream->view = plaintext_view(emission->writer, stream->info);
-	if (!comment_make(stream))
-		packet_fail(emission->writer, -ENOMEM);
-}
-
 static void write_records(struct emission *emission, enum tlspcap_direction direction,
 			  const uint8_t *head, size_t head_length, const uint8_t *bytes,
 			  size_t length)
@@ -384,6 +374,24 @@ static void break_off(struct emission *emission)
 	stream->state = STREAM_BROKEN;
 }
 
+/*
+ * Plaintext in place of records, from here on. They do not go together in one stream, also
+ * where nothing was lost between them: a library without secrets may tell its plaintext late.
+ */
+static void leave_records(struct emission *emission, enum tlspcap_direction direction)
+{
+	struct stream *stream = emission->stream;
+
+	if (stream->state == STREAM_OPEN) {
+		stream->break_direction = direction;
+		stream->break_ns = emission->time_ns;
+		break_off(emission);
+	}
+	stream->view = plaintext_view(emission->writer, stream->info);
+	if (!comment_make(stream))
+		packet_fail(emission->writer, -ENOMEM);
+}
+
 void stream_data(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
 		 uint64_t time_ns, const uint8_t *bytes, size_t length, unsigned int flags)
 {
@@ -402,7 +410,7 @@ void stream_data(void *ctx, struct conversation *conversation, enum tlspcap_dire
 		break_off(&emission);
 	write_carry(&emission);
 	if (stream->view == VIEW_TLS)
-		leave_records(&emission);
+		leave_records(&emission, direction);
 	if (stream->state != STREAM_OPEN)
 		start(&emission);
 	if (!stream->view_open)
@@ -448,7 +456,7 @@ void stream_gap(void *ctx, struct conversation *conversation, enum tlspcap_direc
 	stream->lost_gaps++;
 	stream->lost_bytes += length;
 	stream->lost_unknown |= length == 0;
-	if (stream->state != STREAM_OPEN || stream->must_break)
+	if ((stream->state != STREAM_OPEN && !stream->carry_length) || stream->must_break)
 		return;
 	/* Several gaps in a row are one break. */
 	stream->must_break = true;

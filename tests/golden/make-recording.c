@@ -13,6 +13,7 @@
  *   info tls= sni=|alpn=                    secret tls= label= random=HEX secret=HEX
  *   send|recv tls= text=|hex=|fill=N [flags=] [lost=N: so many bytes before it were]
  *   gap tls= direction=0|1 length= reason=  state sock= old= new=
+ *   stream sock= direction=0|1 text=|hex=   (open and socket with sock= and no tls= before it)
  *   close tls=                              exit pid=
  *   loss reason= count=
  */
@@ -30,6 +31,7 @@
 #define LINE_MAX_LENGTH 65536
 #define WORDS_MAX	32
 #define OBJECTS_MAX	65536
+#define SOCKETS_MAX	256
 #define MILLISECOND	1000000
 
 struct word {
@@ -43,7 +45,7 @@ struct script {
 	const char *path;
 	unsigned int line;
 	uint64_t now;
-	uint64_t offset[OBJECTS_MAX][2];
+	uint64_t offset[OBJECTS_MAX][2], stream_offset[SOCKETS_MAX][2];
 	uint32_t pid[OBJECTS_MAX], mntns[OBJECTS_MAX];
 	struct word words[WORDS_MAX];
 	size_t n_words;
@@ -124,7 +126,7 @@ static void put_open(struct script *script)
 		.uid = (uint32_t)number(script, "uid", 0),
 		.library = (uint32_t)number(script, "library", 0),
 	};
-	size_t i = object_index(script);
+	size_t i = find(script, "tls") ? object_index(script) : 0; /* 0: of the socket's stream */
 
 	script->pid[i] = (uint32_t)number(script, "pid", 1);
 	script->mntns[i] = (uint32_t)number(script, "mntns", 4026532573);
@@ -203,6 +205,30 @@ static void put_data(struct script *script, enum tlspcap_direction direction)
 		*offset += length;
 		put(script, &event, sizeof(event.data) + length, TLSPCAP_EVENT_DATA);
 	} while (left);
+}
+
+static void put_stream(struct script *script)
+{
+	static union {
+		struct tlspcap_data data;
+		uint8_t room[sizeof(struct tlspcap_data) + LINE_MAX_LENGTH];
+	} event;
+	const struct word *literal = find(script, "text");
+	uint64_t sock = number(script, "sock", 0);
+	size_t length;
+
+	if (!sock || sock >= SOCKETS_MAX)
+		die(script, "sock= must be from 1 to 255");
+	memset(&event.data, 0, sizeof(event.data));
+	if (literal)
+		memcpy(event.data.bytes, literal->value, literal->length);
+	length =
+		literal ? literal->length : unhex(script, "hex", event.data.bytes, LINE_MAX_LENGTH);
+	event.data.direction = (uint8_t)(number(script, "direction", 0) & 1);
+	event.data.length = (uint32_t)length;
+	event.data.offset = script->stream_offset[sock][event.data.direction];
+	script->stream_offset[sock][event.data.direction] += length;
+	put(script, &event, sizeof(event.data) + length, TLSPCAP_EVENT_STREAM);
 }
 
 static void put_send(struct script *script)
@@ -311,7 +337,7 @@ static const struct verb {
 	{"gap", put_gap},	{"info", put_info},	      {"loss", put_loss},
 	{"open", put_open},	{"namespace", put_namespace}, {"recv", put_recv},
 	{"secret", put_secret}, {"send", put_send},	      {"socket", put_socket},
-	{"state", put_state},
+	{"state", put_state},	{"stream", put_stream},
 };
 
 /* Reads a value at *at, in place, and moves *at behind it. */
