@@ -70,14 +70,21 @@ void conversation_identify(struct conversation *conversation, const struct objec
 	memcpy(info->comm, object->comm, sizeof(info->comm));
 }
 
+/* Connections that may yet turn out to be TLS are many, and others pay for none of them. */
+static struct conversation *least_wanted(const struct conversations *all)
+{
+	if (!list_empty(&all->looking))
+		return container_of(all->looking.next, struct conversation, looking);
+	return container_of(all->recent.next, struct conversation, recent);
+}
+
 static struct conversation *conversation_new(struct conversations *all, uint64_t id)
 {
 	struct conversation *conversation;
 	struct conversation_info *info;
 
 	if (all->n_conversations >= all->limits.objects) {
-		conversation_end(all, container_of(all->recent.next, struct conversation, recent),
-				 CONVERSATION_END_NONE);
+		conversation_end(all, least_wanted(all), CONVERSATION_END_NONE);
 		all->counts.evicted++;
 	}
 	conversation = calloc(1, sizeof(*conversation));
@@ -86,6 +93,7 @@ static struct conversation *conversation_new(struct conversations *all, uint64_t
 		return NULL;
 	}
 	list_init(&conversation->linger);
+	list_init(&conversation->looking);
 	list_init(&conversation->objects);
 	list_add(&all->recent, &conversation->recent);
 	all->n_conversations++;
@@ -118,6 +126,7 @@ void conversation_attach(struct conversations *all, struct conversation *convers
 {
 	object->conversation = conversation;
 	list_add(&conversation->objects, &object->of_conversation);
+	list_remove(&conversation->looking);
 	if (!conversation->tcp_ended)
 		list_remove(&conversation->linger);
 	if (conversation->datagram)
@@ -233,6 +242,7 @@ struct conversation *conversation_of_stream(struct conversations *all,
 	info->cgroup = open->cgroup;
 	memcpy(info->comm, open->comm, sizeof(info->comm));
 	enter_socket(all, conversation, event->sock_id);
+	list_add(&all->looking, &conversation->looking);
 	return conversation;
 }
 
@@ -344,6 +354,7 @@ void conversation_discard(struct conversations *all, struct conversation *conver
 	if (conversation->in_sockets)
 		table_remove(&all->sockets, &conversation->by_socket);
 	list_remove(&conversation->linger);
+	list_remove(&conversation->looking);
 	list_remove(&conversation->recent);
 	all->n_conversations--;
 	free(conversation);

@@ -35,6 +35,7 @@ struct conversations *conversations_new(const struct conversation_limits *limits
 	set_limits(&all->limits, limits);
 	list_init(&all->objects_recent);
 	list_init(&all->recent);
+	list_init(&all->looking);
 	list_init(&all->waiting);
 	list_init(&all->lingering);
 	list_init(&all->holding);

@@ -71,6 +71,7 @@ struct conversation {
 	struct table_node by_socket, by_tuple, by_random, by_shown;
 	bool in_sockets, in_tuples, in_randoms, in_shown;
 	struct list recent;  /* conversations.recent */
+	struct list looking; /* conversations.looking, while it has shown no TLS */
 	struct list linger;  /* conversations.lingering, when one of TLS and TCP has ended */
 	struct list objects; /* object.of_conversation */
 
@@ -102,6 +103,7 @@ struct conversations {
 	struct table objects, processes, sockets, tuples, randoms;
 	struct table shown; /* opened ones by their tuple, whatever the network namespace */
 	struct list objects_recent, recent; /* least recently active first */
+	struct list looking;		    /* the oldest first */
 	struct list waiting, lingering;	    /* the first deadline first */
 	struct list holding;		    /* records.holding, likewise */
 	struct list quiet;		    /* records.holding that need no secret yet */

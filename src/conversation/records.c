@@ -182,10 +182,12 @@ static void look_for_beginning(struct records *records, const struct held *item,
 {
 	if (records->begun[item->direction] || item->is_gap || !bytes || item->length < 3)
 		return;
-	if (bytes[0] == 22 && bytes[1] == 3 && bytes[2] <= 4)
+	if (bytes[0] == 22 && bytes[1] == 3 && bytes[2] <= 4) {
 		records->begun[item->direction] = true;
-	else if (records->mode == RECORDS_HELD)
+		list_remove(&records->conversation->looking);
+	} else if (records->mode == RECORDS_HELD) {
 		records->conversation->info.has_preamble = true;
+	}
 }
 
 /* Plaintext is asked for, and this piece gives none: that is a gap, told once. */

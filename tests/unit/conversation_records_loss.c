@@ -586,6 +586,33 @@ static void an_evicted_object(void **state)
 	exchange_free(exchange);
 }
 
+/* A neighbour's plain connections do not take the place of TLS that idles. */
+static void a_flood_of_plain_connections(void **state)
+{
+	const struct conversation_limits limits = {.objects = 10};
+	struct tlspcap_socket socket = events_socket_default();
+	struct exchange *exchange = exchange_run(&simple);
+	struct stream_end end, other;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, &limits, CONVERSATION_RECORDS);
+	stream_open_end(&end, &f.events, 7, NULL);
+	play_some(&end, exchange, 0, exchange->event_count / 2, 1);
+	for (uint16_t i = 1; i < 1000; i++) {
+		socket.local_port = i;
+		stream_open_end(&other, &f.events, 1000u + i, &socket);
+		stream_text(&other, TLSPCAP_SENT, "GET / HTTP/1.1\r\n\r\n");
+		if (i & 1)
+			stream_stop(&other);
+	}
+	play_some(&end, exchange, exchange->event_count / 2, exchange->event_count, 1);
+	expect_order(&f, "Scor");
+	expect_records(&f, &end, exchange);
+	finish(&f);
+	exchange_free(exchange);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -607,6 +634,7 @@ int main(void)
 		cmocka_unit_test(malformed_streams_are_counted),
 		cmocka_unit_test(secrets_of_one_random),
 		cmocka_unit_test(an_evicted_object),
+		cmocka_unit_test(a_flood_of_plain_connections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
