@@ -221,10 +221,8 @@ static __always_inline bool stream_announce(struct socket_info *info, const stru
 	fill_owner(open, mntns);
 	open->event.sock_id = info->id;
 	bpf_ringbuf_submit(open, emit_flags());
-	if (!socket_emit(info, sk, 0, TLSPCAP_ROLE_UNKNOWN, mntns))
-		return false;
-	info->bound |= SOCKET_STREAM;
-	return true;
+	info->bound |= SOCKET_STREAM; /* known from here on: its end is told, whatever comes */
+	return socket_emit(info, sk, 0, TLSPCAP_ROLE_UNKNOWN, mntns);
 }
 
 static __always_inline void stream_gap(struct socket_info *info, __u32 mntns, __u32 direction,
@@ -323,8 +321,9 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 	if (direction == TLSPCAP_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0;
 	copy = stream_copy_get(thread);
-	if (!copy || !stream_announce(info, sk, mntns)) {
+	if (!copy)
 		count_loss(TLSPCAP_LOSS_SCOPE_FULL);
+	if (!copy || !stream_announce(info, sk, mntns)) {
 		info->stream = STREAM_NONE; /* without its beginning it is no use */
 		return 0;
 	}
