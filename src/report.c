@@ -69,6 +69,8 @@ void report_totals(const char *path, const struct writer_counts *written,
 	report_losses(counts);
 	line(counts->unknown_address, "conversations with an unknown address",
 	     "their frames say address=unknown");
+	line(counts->no_keys, "conversations without all their secrets",
+	     "failed handshakes, or libraries that were not probed in time");
 	line(counts->datagram, "TLS objects on datagram sockets (DTLS, QUIC)",
 	     "these are not written");
 	line(written->discarded, "packets that were not written",
