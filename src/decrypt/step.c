@@ -114,6 +114,7 @@ void place_take(struct decrypt *d, struct side *s, unsigned place, uint64_t time
 	enum decrypt_side side = side_index(d, s);
 
 	keys_swap(&s->keys, &d->trial);
+	keys_clear(&d->trial); /* an idle connection needs no third cipher */
 	d->trial_of.knowledge = 0;
 	learn_suite(d, s->keys.suite, time_ns);
 	s->place = place;
