@@ -22,7 +22,7 @@ int process_exit(void *ctx)
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0; /* other threads of the process live on */
 	if (bpf_map_lookup_elem(&processes, &pid)) {
-		emit_bare(TLSPCAP_EVENT_EXIT, 0, 0, task_mntns(task));
+		emit_bare(TLSPCAP_EVENT_EXIT, 0, 0, task_mntns(bpf_get_current_task_btf()));
 		bpf_map_delete_elem(&processes, &pid);
 	}
 	if (follow)

@@ -27,23 +27,29 @@
 #define PF_IO_WORKER	  0x10
 
 #if defined(__TARGET_ARCH_x86)
-#define REGS_CALL(regs) ((regs)->orig_rax)
-#define REGS_ARG2(regs) ((regs)->rsi)
-#define REGS_ARG3(regs) ((regs)->rdx)
-#define REGS_MODE(regs) ((regs)->cs)
-#define MODE_32_BIT	0x23
-#define CALL_READ	0
-#define CALL_WRITE	1
-#define CALL_READV	19
-#define CALL_WRITEV	20
-#define CALL_SENDTO	44
-#define CALL_RECVFROM	45
-#define CALL_SENDMSG	46
-#define CALL_RECVMSG	47
-#define CALL_RECVMMSG	299
-#define CALL_SENDMMSG	307
-#define CALL_PREADV2	327
-#define CALL_PWRITEV2	328
+/* A part of struct pt_regs, from rdx on: read at once. */
+struct call_registers {
+	__u64 third;
+	__u64 second;
+	__u64 first;
+	__u64 call;
+	__u64 instruction;
+	__u64 mode;
+};
+#define REGS_START(regs) (&(regs)->rdx)
+#define MODE_32_BIT	 0x23
+#define CALL_READ	 0
+#define CALL_WRITE	 1
+#define CALL_READV	 19
+#define CALL_WRITEV	 20
+#define CALL_SENDTO	 44
+#define CALL_RECVFROM	 45
+#define CALL_SENDMSG	 46
+#define CALL_RECVMSG	 47
+#define CALL_RECVMMSG	 299
+#define CALL_SENDMMSG	 307
+#define CALL_PREADV2	 327
+#define CALL_PWRITEV2	 328
 #else
 #error "the system calls of this machine are not known"
 #endif
@@ -98,21 +104,21 @@ static __always_inline bool stream_find_message(struct stream_copy *copy, __u64 
 /* Where the current system call's bytes are. False: not in memory that we can name. */
 static __always_inline bool stream_find_buffers(struct stream_copy *copy)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct pt_regs *regs =
-		(struct pt_regs *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct user_message message;
-	__u64 call, mode, second, third;
+	struct call_registers registers;
+	__u64 call, second, third;
 
 	/* A kernel thread that works for io_uring has no system call of its own. */
-	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+	if (task->flags & PF_IO_WORKER)
 		return false;
-	bpf_probe_read_kernel(&call, sizeof(call), &REGS_CALL(regs));
-	bpf_probe_read_kernel(&mode, sizeof(mode), &REGS_MODE(regs));
-	bpf_probe_read_kernel(&second, sizeof(second), &REGS_ARG2(regs));
-	bpf_probe_read_kernel(&third, sizeof(third), &REGS_ARG3(regs));
-	if (mode == MODE_32_BIT)
+	if (bpf_probe_read_kernel(&registers, sizeof(registers), REGS_START(regs)) ||
+	    registers.mode == MODE_32_BIT)
 		return false;
+	call = registers.call;
+	second = registers.second;
+	third = registers.third;
 	copy->source = 0;
 	copy->source_left = 0;
 	copy->vector = 0;
