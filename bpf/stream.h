@@ -101,24 +101,26 @@ static __always_inline bool stream_find_message(struct stream_copy *copy, __u64 
 	return true;
 }
 
-/* Where the current system call's bytes are. False: not in memory that we can name. */
-static __always_inline bool stream_find_buffers(struct stream_copy *copy)
+/* The current system call and its arguments. False: it has none that say where bytes are. */
+static __always_inline bool stream_read_call(struct call_registers *registers)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct user_message message;
-	struct call_registers registers;
-	__u64 call, second, third;
 
 	/* A kernel thread that works for io_uring has no system call of its own. */
 	if (task->flags & PF_IO_WORKER)
 		return false;
-	if (bpf_probe_read_kernel(&registers, sizeof(registers), REGS_START(regs)) ||
-	    registers.mode == MODE_32_BIT)
-		return false;
-	call = registers.call;
-	second = registers.second;
-	third = registers.third;
+	return !bpf_probe_read_kernel(registers, sizeof(*registers), REGS_START(regs)) &&
+	       registers->mode != MODE_32_BIT;
+}
+
+/* Where its bytes are. False: not in memory that we can name. */
+static __always_inline bool stream_find_buffers(struct stream_copy *copy,
+						const struct call_registers *registers)
+{
+	__u64 call = registers->call, second = registers->second, third = registers->third;
+	struct user_message message;
+
 	copy->source = 0;
 	copy->source_left = 0;
 	copy->vector = 0;
@@ -310,11 +312,34 @@ static __always_inline void stream_copy_all(struct socket_info *info, struct str
 			   copy->failed ? TLSPCAP_LOSS_FAULT : TLSPCAP_LOSS_CALL_SIZE);
 }
 
+/* The usual case, without the thread's state and the loop: one buffer, one record. */
+static __always_inline void stream_one(struct socket_info *info,
+				       const struct call_registers *registers, __u32 mntns,
+				       __u32 direction, __u32 moved)
+{
+	const struct chunk chunk = {
+		.sock_id = info->id,
+		.time_ns = bpf_ktime_get_ns(),
+		.offset = info->offset[direction],
+		.source = (const void *)registers->second,
+		.length = moved,
+		.mntns = mntns,
+		.type = TLSPCAP_EVENT_STREAM,
+		.direction = direction,
+	};
+
+	if (!emit_chunk(&chunk, DATA_CLASS_STREAM))
+		emit_gap(TLSPCAP_EVENT_STREAM_GAP, 0, info->id, mntns, direction, chunk.offset,
+			 moved, TLSPCAP_LOSS_FAULT);
+	info->offset[direction] = chunk.offset + moved;
+}
+
 /* `moved` bytes have passed the socket. */
 static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 flags,
 					__u32 direction)
 {
 	__u64 thread = bpf_get_current_pid_tgid(), key = (__u64)sk;
+	struct call_registers registers;
 	struct socket_info *info;
 	struct stream_copy *copy;
 	__u32 mntns;
@@ -326,17 +351,29 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 		return 0;
 	if (direction == TLSPCAP_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0;
-	copy = stream_copy_get(thread);
-	if (!copy)
-		count_loss(TLSPCAP_LOSS_SCOPE_FULL);
-	if (!copy || !stream_announce(info, sk, mntns)) {
+	if (!stream_announce(info, sk, mntns)) {
 		info->stream = STREAM_NONE; /* without its beginning it is no use */
 		return 0;
 	}
 	if (!stream_find_place(info, sk, mntns, direction, moved))
 		return 0;
+	if ((direction == TLSPCAP_RECEIVED && (flags & MSG_TRUNC)) ||
+	    !stream_read_call(&registers)) {
+		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_BYPASS);
+		return 0;
+	}
+	if (info->stream == STREAM_TLS && moved <= TLSPCAP_STREAM_CHUNK &&
+	    stream_is_buffer(registers.call)) {
+		stream_one(info, &registers, mntns, direction, moved);
+		return 0;
+	}
+	copy = stream_copy_get(thread);
+	if (!copy) {
+		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_SCOPE_FULL);
+		return 0;
+	}
 	copy->left = 0;
-	if ((direction == TLSPCAP_RECEIVED && (flags & MSG_TRUNC)) || !stream_find_buffers(copy)) {
+	if (!stream_find_buffers(copy, &registers)) {
 		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_BYPASS);
 		return 0;
 	}
