@@ -54,8 +54,14 @@ apache()
 			ErrorLog $W/apache/error.log
 			User www-data
 			Group www-data
+			# More threads than connections: a busy Apache closes idle ones early.
+			ServerLimit 2
 			StartServers 2
-			ThreadsPerChild 25
+			ThreadsPerChild 64
+			MaxRequestWorkers 128
+			MinSpareThreads 1
+			MaxSpareThreads 128
+			KeepAliveTimeout 60
 			Listen 127.0.0.1:8443
 			DocumentRoot $W/dav
 			DavLockDB $W/apache/lock
