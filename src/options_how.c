@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The options that say how to capture. */
+#include "options_internal.h"
+
+#include <ctype.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <string.h>
+#include <tlspcap/capture.h>
+
+#define RING_MIN ((size_t)256 << 10)
+#define RING_MAX ((size_t)1 << 30)
+
+/* tcpdump's -B counts KiB; a suffix says otherwise. */
+static enum options_result set_ring(struct options *options, const char *value)
+{
+	static const char suffixes[] = "KMG";
+	size_t length = strlen(value), size = RING_MIN, shift = 10;
+	const char *suffix = NULL;
+	char number[24];
+	uint64_t amount;
+
+	if (length && length < sizeof(number)) {
+		memcpy(number, value, length + 1);
+		suffix = strchr(suffixes, toupper((unsigned char)number[length - 1]));
+		if (suffix) {
+			shift = 10 * (size_t)(suffix - suffixes + 1);
+			number[length - 1] = '\0';
+		}
+	}
+	if (!length || length >= sizeof(number) ||
+	    !options_parse_number(number, 1, RING_MAX, &amount) || amount > (RING_MAX >> shift) ||
+	    (amount << shift) < RING_MIN) {
+		options_say("-B %s: a size from 256K to 1G (KiB without a suffix)", value);
+		return OPTIONS_WRONG;
+	}
+	/* The kernel takes powers of two only: what was asked for, or the next one. */
+	while (size < (amount << shift))
+		size <<= 1;
+	options->ring_bytes = size;
+	return OPTIONS_RUN;
+}
+
+static enum options_result set_list(struct options *options, const char *value)
+{
+	(void)value;
+	options->list = true;
+	return OPTIONS_RUN;
+}
+
+static enum options_result set_quiet(struct options *options, const char *value)
+{
+	(void)value;
+	options->quiet = true;
+	return OPTIONS_RUN;
+}
+
+static enum options_result add_verbosity(struct options *options, const char *value)
+{
+	(void)value;
+	options->verbosity++;
+	return OPTIONS_RUN;
+}
+
+static enum options_result show_version(struct options *options, const char *value)
+{
+	(void)options;
+	(void)value;
+	printf("tlspcap %s\n%s, libbpf %s\n", TLSPCAP_VERSION, pcap_lib_version(),
+	       capture_libbpf_version());
+	return OPTIONS_SHOWN;
+}
+
+const struct options_group options_how = {
+	"How",
+	{
+		{"buffer-size", 'B', "SIZE", set_ring,
+		 "of the ring buffer between kernel and tlspcap, in KiB or\n"
+		 "with K, M, G; default 64M"},
+		{"list", 'D', NULL, set_list,
+		 "show the TLS libraries in scope and what can be had of\n"
+		 "each, and end; -v: by which method"},
+		{"quiet", 'q', NULL, set_quiet, "only errors and losses on stderr"},
+		{"verbose", 'v', NULL, add_verbosity,
+		 "say what is probed and how; -v -v: the kernel's words too"},
+		{"help", 'h', NULL, options_help, "this text"},
+		{"version", 'V', NULL, show_version, "versions of tlspcap and its libraries"},
+	},
+};
