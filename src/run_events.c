@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* Events on their way to the conversation stage: the kernel's, and those that user space makes. */
+#include "run.h"
+
+#include <string.h>
+#include <time.h>
+
+#define TICK_NS (250ull * 1000 * 1000)
+
+uint64_t run_clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+/* Every event goes this way, the kernel's and ours: a recording holds all of them. */
+static void take_event(struct run *run, const struct tlspcap_event *event)
+{
+	if (run->recorder && !run->record_error)
+		run->record_error = record_write(run->recorder, event);
+	conversations_feed(run->conversations, event);
+}
+
+static void fill_event(struct tlspcap_event *event, size_t size, uint16_t type)
+{
+	memset(event, 0, size);
+	event->size = (uint32_t)size;
+	event->type = type;
+	event->time_ns = run_clock_ns(CLOCK_MONOTONIC);
+}
+
+void run_tick(struct run *run)
+{
+	struct tlspcap_clock clock;
+
+	fill_event(&clock.event, sizeof(clock), TLSPCAP_EVENT_CLOCK);
+	clock.realtime_ns = run_clock_ns(CLOCK_REALTIME);
+	run->next_tick_ns = clock.event.time_ns + TICK_NS;
+	take_event(run, &clock.event);
+}
+
+void run_take_losses(struct run *run)
+{
+	struct tlspcap_loss_counters loss;
+
+	fill_event(&loss.event, sizeof(loss), TLSPCAP_EVENT_LOSS);
+	if (!capture_loss(run->capture, loss.count))
+		take_event(run, &loss.event);
+}
+
+/* The first time that a namespace is seen, its name is told to the stages behind. */
+static void name_namespace(struct run *run, uint32_t mntns)
+{
+	struct tlspcap_namespace event;
+
+	for (size_t i = 0; i < run->n_namespaces; i++)
+		if (run->namespaces[i] == mntns)
+			return;
+	if (run->n_namespaces == RUN_NAMESPACES_MAX)
+		return; /* later ones go without a name */
+	run->namespaces[run->n_namespaces++] = mntns;
+	fill_event(&event.event, sizeof(event), TLSPCAP_EVENT_NAMESPACE);
+	event.event.mntns = mntns;
+	target_describe_mntns(mntns, event.name, sizeof(event.name), event.description,
+			      sizeof(event.description));
+	take_event(run, &event.event);
+}
+
+void run_on_event(void *ctx, const struct tlspcap_event *event)
+{
+	struct run *run = ctx;
+
+	const struct tlspcap_gap *gap = (const void *)event;
+
+	if (event->type == TLSPCAP_EVENT_OPEN)
+		name_namespace(run, event->mntns);
+	take_event(run, event);
+	if (event->type == TLSPCAP_EVENT_STREAM_GAP && gap->reason == TLSPCAP_LOSS_BYPASS)
+		run->bypassing = (pid_t)event->pid;
+}
