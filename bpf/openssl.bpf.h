@@ -8,8 +8,9 @@
 #ifndef TLSPCAP_BPF_OPENSSL_BPF_H
 #define TLSPCAP_BPF_OPENSSL_BPF_H
 
-#include "object.h"
+#include "call.h"
 #include "openssl.h"
+#include "secret.h"
 
 #define OPENSSL_CTRL_SET_HOST_NAME	 55 /* SSL_CTRL_SET_TLSEXT_HOSTNAME */
 #define OPENSSL_READ_EARLY_DATA_SUCCESS	 1
@@ -20,63 +21,22 @@ static __always_inline bool openssl_is_question(__u32 function)
 	return function == OPENSSL_ALPN_SELECTED || function == OPENSSL_SERVER_NAME;
 }
 
-/*
- * Constants that the process has not touched yet, or that the kernel took back, are not in
- * memory when the function that is given them begins.
- */
-static __always_inline bool openssl_read_label(char label[TLSPCAP_LABEL_LEN], __u64 from)
-{
-	if (bpf_probe_read_user_str(label, TLSPCAP_LABEL_LEN, (const void *)from) > 0)
-		return true;
-	return can_wait && !bpf_copy_from_user(label, TLSPCAP_LABEL_LEN, (const void *)from);
-}
-
-static __always_inline bool openssl_read_secret(__u8 secret[TLSPCAP_SECRET_LEN], __u32 length,
-						__u64 from)
-{
-	if (!bpf_probe_read_user(secret, length, (const void *)from))
-		return true;
-	return can_wait && !bpf_copy_from_user(secret, length, (const void *)from);
-}
-
 /* ssl_log_secret(object, label, secret, length): called whether or not a key log is asked for. */
 static __always_inline void openssl_secret(struct pt_regs *ctx, __u32 library, __u32 mntns)
 {
-	__u64 tls = PT_REGS_PARM1(ctx);
-	__u32 length = PT_REGS_PARM4(ctx);
+	const struct secret_call call = {
+		.tls = PT_REGS_PARM1(ctx),
+		.label = PT_REGS_PARM2(ctx),
+		.secret = PT_REGS_PARM3(ctx),
+		.random_base = PT_REGS_PARM1(ctx),
+		.length = (__u32)PT_REGS_PARM4(ctx),
+		.library = library,
+		.mntns = mntns,
+	};
 	struct tlspcap_layout *layout = layout_of(library);
-	struct tlspcap_secret *event;
-	struct object *object;
-	__u8 secret[TLSPCAP_SECRET_LEN] = {};
-	char label[TLSPCAP_LABEL_LEN] = {};
 
-	if (!length || length > TLSPCAP_SECRET_LEN || !layout)
-		return;
-	/* Before a place in the ring is taken: what waits must not hold up others. */
-	if (!openssl_read_label(label, PT_REGS_PARM2(ctx)) ||
-	    !openssl_read_secret(secret, length, PT_REGS_PARM3(ctx))) {
-		count_loss(TLSPCAP_LOSS_FAULT);
-		return;
-	}
-	object = object_get(tls, library, mntns);
-	event = reserve_event(sizeof(*event));
-	if (!event)
-		return;
-	__builtin_memset(event, 0, sizeof(*event));
-	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_SECRET, mntns);
-	if (object) {
-		event->event.tls_id = object->id;
-		event->event.sock_id = object->sock_id;
-	}
-	event->secret_length = length;
-	if (path_read(&layout->client_random, tls, event->client_random, TLSPCAP_RANDOM_LEN)) {
-		count_loss(TLSPCAP_LOSS_NO_RANDOM);
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return;
-	}
-	__builtin_memcpy(event->label, label, sizeof(label));
-	__builtin_memcpy(event->secret, secret, sizeof(secret));
-	bpf_ringbuf_submit(event, emit_flags());
+	if (layout)
+		secret_emit(&call, &layout->client_random);
 }
 
 static __always_inline void openssl_info(struct object *object, __u32 mntns, __u16 kind, __u64 text,
@@ -122,7 +82,6 @@ static __always_inline void openssl_control(struct pt_regs *ctx, __u32 library, 
 static __always_inline void openssl_call(struct pt_regs *ctx, __u32 library, __u32 function,
 					 __u32 mntns)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
 	__u64 third = PT_REGS_PARM3(ctx), fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
 	struct scope_frame frame = {
 		.tls = PT_REGS_PARM1(ctx),
@@ -131,7 +90,6 @@ static __always_inline void openssl_call(struct pt_regs *ctx, __u32 library, __u
 		.library = library,
 		.function = function,
 	};
-	struct scope *scope;
 
 	if (!frame.tls)
 		return;
@@ -144,24 +102,10 @@ static __always_inline void openssl_call(struct pt_regs *ctx, __u32 library, __u
 		frame.result = fifth;
 	else if (function == OPENSSL_ALPN_SELECTED)
 		frame.result = third;
-	scope = bpf_map_lookup_elem(&scopes, &thread);
-	if (scope && !openssl_is_question(function)) {
-		switch (scope_relation(scope, frame.tls, frame.sp, function)) {
-		case SCOPE_OUTER:
-			return;
-		case SCOPE_STALE:
-			/* Also SSL_connect, which tail-calls SSL_do_handshake: nothing is lost. */
-			if (function <= OPENSSL_LAST_MOVER)
-				count_loss(TLSPCAP_LOSS_MISSED);
-			scope->depth--;
-			break;
-		default:
-			break;
-		}
-	}
-	if (!openssl_is_question(function) && !object_get(frame.tls, library, mntns))
-		return;
-	scope_enter(&frame, mntns);
+	if (openssl_is_question(function))
+		scope_enter(&frame, mntns);
+	else
+		call_enter(&frame, function <= OPENSSL_LAST_MOVER, mntns);
 }
 
 SEC("uprobe")
@@ -255,10 +199,8 @@ int openssl_leave(struct pt_regs *ctx)
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
 	struct scope_frame frame;
-	struct scope_copy *copy;
-	struct object *object;
 	__u32 function, direction;
-	__u64 moved, offset;
+	__u64 moved;
 
 	if (!scope || !scope->depth)
 		return 0; /* out of scope, or the call began before us */
@@ -272,27 +214,12 @@ int openssl_leave(struct pt_regs *ctx)
 	moved = openssl_moved(&frame, PT_REGS_RC(ctx));
 	if (!moved)
 		return 0;
-	object = object_get(frame.tls, frame.library, scope->mntns);
-	if (!object)
-		return 0;
 	direction = openssl_is_read(function) ? TLSPCAP_RECEIVED : TLSPCAP_SENT;
-	offset = object->offset[direction];
-	object->offset[direction] = offset + moved;
-	if (function == OPENSSL_SENDFILE) {
-		emit_gap(TLSPCAP_EVENT_GAP, object->id, object->sock_id, scope->mntns, direction,
-			 offset, moved, TLSPCAP_LOSS_BYPASS);
-		return 0;
-	}
-	copy = &scope->copy;
-	copy->source = frame.buffer;
-	copy->left = moved;
-	copy->offset = offset;
-	copy->time_ns = bpf_ktime_get_ns();
-	copy->tls_id = object->id;
-	copy->sock_id = object->sock_id;
-	copy->direction = direction;
-	copy->flags = openssl_is_early(function) ? TLSPCAP_DATA_EARLY : 0;
-	emit_buffer(scope, thread);
+	if (function == OPENSSL_SENDFILE)
+		call_emit_gap(scope, &frame, direction, moved);
+	else
+		call_emit(scope, &frame, direction, moved,
+			  openssl_is_early(function) ? TLSPCAP_DATA_EARLY : 0);
 	return 0;
 }
 

@@ -211,10 +211,16 @@ struct tlspcap_path {
 	__s32 offset[3];
 };
 
+#define TLSPCAP_LAYOUT_PATHS 4
+
 /* What the kernel side must know of one library file. Index: the library's number. */
 struct tlspcap_layout {
 	struct tlspcap_path client_random; /* 32 bytes, from the object that logs a secret */
 	struct tlspcap_path server_flag;   /* int, nonzero: the TLS object is a server */
+	/* What else the family's own programs read; what they mean says bpf/<family>.h. */
+	struct tlspcap_path path[TLSPCAP_LAYOUT_PATHS];
+	__u32 flags;
+	__u32 reserved;
 };
 
 /* The cookie of a probe: low 8 bits the family's own function number, then the library. */

@@ -16,13 +16,16 @@
 #include <stdint.h>
 #include <tlspcap/event.h>
 
-#define LOCATE_PROBES_MAX 48
+#define LOCATE_PROBES_MAX 64
 #define LOCATE_TEXT_LEN	  160
 
 /* Which of the family's two kernel programs, <family>_enter and <family>_leave, go there. */
 enum locate_when {
 	LOCATE_ENTER = 1,
 	LOCATE_LEAVE = 2, /* at the return (uretprobe) */
+	/* <family>_leave at this very instruction, one that returns: for stacks that move, where
+	 * an exchanged return address is deadly. */
+	LOCATE_LEAVE_AT = 4,
 };
 
 /* What a probe is there for: what is not wanted is not attached. */

@@ -79,7 +79,7 @@ int attach_keep(struct capture *capture, struct bpf_link *link)
 	return 0;
 }
 
-/* One kind (enter or leave) of one library's probes. */
+/* One kind (enum locate_when) of one library's probes. */
 struct batch {
 	struct bpf_program *program;
 	bool at_return;
@@ -140,9 +140,9 @@ static int batch_attach(struct capture *capture, const struct batch *batch, cons
 	return 0;
 }
 
-void attach_close(int fds[2])
+void attach_close(int fds[ATTACH_LINKS])
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < ATTACH_LINKS; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
 		fds[i] = -1;
@@ -152,22 +152,25 @@ void attach_close(int fds[2])
 /* Leave before enter: a call that is entered in between has its return seen. */
 int attach_library(struct capture *capture, struct bpf_program *enter, struct bpf_program *leave,
 		   int fd, const struct locate_result *located, uint32_t library,
-		   const struct attach_choice *choice, int fds[2])
+		   const struct attach_choice *choice, int fds[ATTACH_LINKS])
 {
-	struct batch at_leave = {
-		.program = leave, .at_return = true, .when = LOCATE_LEAVE, .pid = choice->pid};
-	struct batch at_enter = {.program = enter, .when = LOCATE_ENTER, .pid = choice->pid};
+	struct batch batches[ATTACH_LINKS] = {
+		{.program = leave, .when = LOCATE_LEAVE, .at_return = true},
+		{.program = leave, .when = LOCATE_LEAVE_AT},
+		{.program = enter, .when = LOCATE_ENTER},
+	};
 	char path[64];
-	int error;
+	int error = 0;
 
 	/* The kernel resolves the link to the open file: no path can be exchanged under us. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	batch_fill(&at_leave, located, library, choice);
-	batch_fill(&at_enter, located, library, choice);
-	fds[0] = fds[1] = -1;
-	error = batch_attach(capture, &at_leave, path, &fds[0]);
-	if (!error)
-		error = batch_attach(capture, &at_enter, path, &fds[1]);
+	for (int i = 0; i < ATTACH_LINKS; i++)
+		fds[i] = -1;
+	for (int i = 0; i < ATTACH_LINKS && !error; i++) {
+		batches[i].pid = choice->pid;
+		batch_fill(&batches[i], located, library, choice);
+		error = batch_attach(capture, &batches[i], path, &fds[i]);
+	}
 	if (error)
 		attach_close(fds);
 	return error;
@@ -184,7 +187,7 @@ void attach_release(struct capture *capture)
 		attach_detach(capture, (int)i);
 }
 
-int attach_process(struct capture *capture, const int fds[2])
+int attach_process(struct capture *capture, const int fds[ATTACH_LINKS])
 {
 	size_t i = 0, room;
 	void *grown;
@@ -201,13 +204,14 @@ int attach_process(struct capture *capture, const int fds[2])
 	}
 	if (i == capture->n_process_links)
 		capture->n_process_links++;
-	capture->process_links[i] = (struct link_pair){.used = true, .fds = {fds[0], fds[1]}};
+	capture->process_links[i].used = true;
+	memcpy(capture->process_links[i].fds, fds, sizeof(capture->process_links[i].fds));
 	return (int)i;
 }
 
 void attach_detach(struct capture *capture, int handle)
 {
-	struct link_pair *link = &capture->process_links[handle];
+	struct attach_links *link = &capture->process_links[handle];
 
 	if (!link->used)
 		return;

@@ -183,14 +183,27 @@ static bool kernel_has_multi(void)
 	return has;
 }
 
+/* The families' programs at the beginnings of functions: <family>_enter. */
+static bool is_enter(const char *name)
+{
+	static const char end[] = "_enter";
+	size_t length = strlen(name);
+
+	return length >= sizeof(end) && !strcmp(name + length - (sizeof(end) - 1), end);
+}
+
 static void use_multi(struct bpf_object *object)
 {
 	struct bpf_program *program;
 
 	bpf_object__for_each_program (program, object) {
-		if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
-			bpf_program__set_expected_attach_type(
-				program, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+		if (bpf_program__type(program) != BPF_PROG_TYPE_KPROBE)
+			continue;
+		bpf_program__set_expected_attach_type(
+			program, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+		/* Kernels that have the one have the other: what logs a secret may wait. */
+		if (is_enter(bpf_program__name(program)))
+			bpf_program__set_flags(program, BPF_F_SLEEPABLE);
 	}
 }
 
@@ -227,8 +240,6 @@ static int load(struct capture *capture, const struct capture_options *options, 
 	capture->has_multi = kernel_has_multi();
 	if (capture->has_multi) {
 		use_multi(skeleton->obj);
-		/* Kernels that have the one have the other. */
-		bpf_program__set_flags(skeleton->progs.openssl_enter, BPF_F_SLEEPABLE);
 		skeleton->rodata->can_wait = true;
 	}
 	error = tlspcap_bpf__load(skeleton);
@@ -387,7 +398,7 @@ int capture_attach_process(struct capture *capture, int fd, const struct locate_
 		.purposes = LOCATE_FOR_PLAINTEXT, .without = LOCATE_FOR_SECRETS, .pid = pid};
 	struct bpf_program *enter = family_program(capture, located->family, "enter");
 	struct bpf_program *leave = family_program(capture, located->family, "leave");
-	int fds[2], result;
+	int fds[ATTACH_LINKS], result;
 
 	if (!enter || !leave)
 		return -EOPNOTSUPP;

@@ -17,10 +17,13 @@ enum consumer_state {
 	CONSUMER_ASLEEP = 2,
 };
 
-/* The two links, enter and leave, of one library or of one process in it. */
-struct link_pair {
+/* Kinds of probes, each of which has a link: leave, leave-at, enter. */
+#define ATTACH_LINKS 3
+
+/* The links of one library or of one process in it. */
+struct attach_links {
 	bool used;
-	int fds[2]; /* -1: none */
+	int fds[ATTACH_LINKS]; /* -1: none */
 };
 
 struct capture {
@@ -29,9 +32,9 @@ struct capture {
 	bool has_multi;		 /* uprobe_multi links: one for all probes of a library and kind */
 	struct bpf_link **links; /* perf uprobes and tracepoints */
 	size_t n_links, links_room;
-	pthread_mutex_t lock;		 /* what is attached: links, process_links, libraries */
-	struct link_pair *libraries;	 /* uprobe_multi links; index: library */
-	struct link_pair *process_links; /* probes of one process; index: handle */
+	pthread_mutex_t lock;		    /* what is attached: links, process_links, libraries */
+	struct attach_links *libraries;	    /* uprobe_multi links; index: library */
+	struct attach_links *process_links; /* probes of one process; index: handle */
 	size_t n_process_links, process_links_room;
 	struct bpf_link *identity_link;
 	uint32_t n_libraries;
@@ -50,10 +53,10 @@ bool attach_has_multi(int program_fd);
 /* Keep a link until capture_stop(). 0 or -ENOMEM (the link is destroyed then). */
 int attach_keep(struct capture *capture, struct bpf_link *link);
 
-void attach_close(int fds[2]);
+void attach_close(int fds[ATTACH_LINKS]);
 
 /* Remembers the links of one process's probes. A handle, or -ENOMEM. */
-int attach_process(struct capture *capture, const int fds[2]);
+int attach_process(struct capture *capture, const int fds[ATTACH_LINKS]);
 void attach_detach(struct capture *capture, int handle);
 
 /* Detaches everything that attach_keep() and capture_attach_library() made. */
@@ -67,11 +70,11 @@ struct attach_choice {
 
 /*
  * Attaches one library file; `library` is its index, in every cookie. 0 or negative errno.
- * fds gets the two uprobe_multi links, -1 where there is none; perf links are kept.
+ * fds gets the uprobe_multi links, -1 where there is none; perf links are kept.
  */
 int attach_library(struct capture *capture, struct bpf_program *enter, struct bpf_program *leave,
 		   int fd, const struct locate_result *located, uint32_t library,
-		   const struct attach_choice *choice, int fds[2]);
+		   const struct attach_choice *choice, int fds[ATTACH_LINKS]);
 
 #define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI, newer than our headers */
 

@@ -224,6 +224,19 @@ bool openssl_find_mover(struct x86 *x86, const struct elf_function *plain,
 			const struct elf_function *extended, const struct elf_function *opposite,
 			uint64_t *address);
 
+/* --- probe.c ------------------------------------------------------------------------- */
+
+/*
+ * One probe for one place: names that share an address (aliases) are called once. `when` is
+ * enum locate_when, or-ed; `purpose` enum locate_purpose. False: no code is at `address`, or
+ * there is no more room.
+ */
+bool locate_add_probe(const struct elf_file *elf, struct locate_result *result, uint64_t address,
+		      const char *name, uint8_t function, unsigned when, unsigned purpose);
+
+/* For people: "[+0xa8]+0xb8". */
+void locate_print_path(char *to, size_t size, const struct tlspcap_path *path);
+
 /* --- the families -------------------------------------------------------------------- */
 
 /* Returns 1 when the family's functions are in the file, 0 when not, or -ENOMEM. */

@@ -55,31 +55,16 @@ static const struct row rows[] = {
 
 _Static_assert(N_ROWS < LOCATE_PROBES_MAX, "every row must find room for its probe");
 
-/* One probe for one place: names that share an address (aliases) are called once. */
 static void add_probe(const struct elf_file *elf, struct locate_result *result, uint64_t address,
 		      const char *name, uint8_t function, uint8_t when)
 {
-	struct locate_probe *probe;
-	uint64_t rest, offset;
-	const uint8_t *code = elf_file_code(elf, address, &rest);
+	unsigned purpose = LOCATE_FOR_PLAINTEXT;
 
-	if (!code)
-		return;
-	offset = (uint64_t)(code - elf->bytes);
-	for (size_t i = 0; i < result->n_probes; i++) {
-		if (result->probes[i].offset == offset)
-			return;
-	}
-	probe = &result->probes[result->n_probes++];
-	probe->offset = offset;
-	probe->function = function;
-	probe->when = when;
-	probe->purpose = LOCATE_FOR_PLAINTEXT;
 	if (function == OPENSSL_LOG_SECRET)
-		probe->purpose = LOCATE_FOR_SECRETS;
+		purpose = LOCATE_FOR_SECRETS;
 	if (function == OPENSSL_FREE)
-		probe->purpose |= LOCATE_FOR_SECRETS;
-	snprintf(probe->name, sizeof(probe->name), "%s", name);
+		purpose |= LOCATE_FOR_SECRETS;
+	locate_add_probe(elf, result, address, name, function, when, purpose);
 }
 
 /* --- version ------------------------------------------------------------------------- */
@@ -169,18 +154,6 @@ static void find_version(const struct elf_file *elf, char *to, size_t size)
 
 /* --- secrets ------------------------------------------------------------------------- */
 
-static void print_path(char *to, size_t size, const struct tlspcap_path *path)
-{
-	size_t length = 0;
-
-	for (int i = 0; i < path->steps - 1; i++)
-		length += (size_t)snprintf(to + length, size - length, "[");
-	for (int i = 0; i < path->steps; i++)
-		length +=
-			(size_t)snprintf(to + length, size - length, "+0x%x%s",
-					 (uint16_t)path->offset[i], i + 1 < path->steps ? "]" : "");
-}
-
 /* Where the function is that logs secrets; `how` gets the method, *why why it is not found. */
 static bool find_log_secret(const struct elf_file *elf, struct x86 *x86,
 			    struct elf_function *log_secret, char *how, size_t size,
@@ -248,7 +221,7 @@ static void find_secrets(const struct elf_file *elf, struct x86 *x86,
 			 "%s, client random not found: %s", site, why);
 		return;
 	}
-	print_path(path, sizeof(path), &result->layout.client_random);
+	locate_print_path(path, sizeof(path), &result->layout.client_random);
 	snprintf(result->secrets_how, sizeof(result->secrets_how), "%s, client random at %s (%s)",
 		 site, path, source);
 	result->secrets = true;

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * A library's calls on a TLS object: what all families that call on a thread's own stack share.
+ */
+#ifndef TLSPCAP_BPF_CALL_H
+#define TLSPCAP_BPF_CALL_H
+
+#include "object.h"
+
+/*
+ * The thread enters a call that moves bytes or uses the socket. `is_mover`: a call that moves
+ * data, so that one which never returned is a loss. False: it is part of an outer call on the
+ * same object, or there was no room for it.
+ */
+static __always_inline bool call_enter(const struct scope_frame *frame, bool is_mover, __u32 mntns)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
+
+	if (scope) {
+		switch (scope_relation(scope, frame->tls, frame->sp, frame->function)) {
+		case SCOPE_OUTER:
+			return false;
+		case SCOPE_STALE:
+			/* Also SSL_connect, which tail-calls SSL_do_handshake: nothing is lost. */
+			if (is_mover)
+				count_loss(TLSPCAP_LOSS_MISSED);
+			scope->depth--;
+			break;
+		default:
+			break;
+		}
+	}
+	if (!object_get(frame->tls, frame->library, mntns))
+		return false;
+	scope_enter(frame, mntns);
+	return true;
+}
+
+/* The call that `frame` describes has moved `moved` bytes of `direction`: they go out. */
+static __always_inline void call_emit(struct scope *scope, const struct scope_frame *frame,
+				      __u32 direction, __u64 moved, __u32 flags)
+{
+	struct object *object = object_get(frame->tls, frame->library, scope->mntns);
+	struct scope_copy *copy = &scope->copy;
+
+	if (!object)
+		return;
+	copy->source = frame->buffer;
+	copy->left = moved;
+	copy->offset = object->offset[direction];
+	copy->time_ns = bpf_ktime_get_ns();
+	copy->tls_id = object->id;
+	copy->sock_id = object->sock_id;
+	copy->direction = direction;
+	copy->flags = flags;
+	object->offset[direction] += moved;
+	emit_buffer(scope, bpf_get_current_pid_tgid());
+}
+
+/* As call_emit(), for bytes that passed no memory that we see. */
+static __always_inline void call_emit_gap(struct scope *scope, const struct scope_frame *frame,
+					  __u32 direction, __u64 moved)
+{
+	struct object *object = object_get(frame->tls, frame->library, scope->mntns);
+
+	if (!object)
+		return;
+	emit_gap(TLSPCAP_EVENT_GAP, object->id, object->sock_id, scope->mntns, direction,
+		 object->offset[direction], moved, TLSPCAP_LOSS_BYPASS);
+	object->offset[direction] += moved;
+}
+
+#endif
