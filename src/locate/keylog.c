@@ -39,7 +39,7 @@ struct copy {
 };
 
 struct reference {
-	uint64_t code; /* address of the instruction that takes the label's address */
+	uint64_t from; /* address of the instruction that takes the label's address */
 	uint64_t label_address;
 	unsigned label;
 	uint64_t called; /* the function called with the label; 0: none */
@@ -92,8 +92,8 @@ static bool find_copies(struct search *search, const struct elf_segment *segment
 	return true;
 }
 
-/* Notes the instruction at `code` when `address` is a label's. False: no more room. */
-static bool check_reference(struct search *search, uint64_t code, uint64_t address)
+/* Notes the instruction at `from` when `address` is a label's. False: no more room. */
+static bool check_reference(struct search *search, uint64_t from, uint64_t address)
 {
 	if (address < search->lowest || address > search->highest)
 		return true;
@@ -103,7 +103,7 @@ static bool check_reference(struct search *search, uint64_t code, uint64_t addre
 		if (search->n_references == REFERENCES_MAX)
 			return false;
 		search->references[search->n_references++] = (struct reference){
-			.code = code, .label_address = address, .label = search->copies[i].label};
+			.from = from, .label_address = address, .label = search->copies[i].label};
 		return true;
 	}
 	return true;
@@ -150,39 +150,39 @@ static bool scan_absolute(struct search *search, const struct elf_segment *segme
 	return true;
 }
 
-static bool holds(const struct x86_value *value, uint64_t address)
+static bool holds(const struct code_value *value, uint64_t address)
 {
-	return value->kind == X86_CONSTANT && value->width == 8 &&
+	return value->kind == CODE_CONSTANT && value->width == 8 &&
 	       (uint64_t)value->number == address;
 }
 
 /* Decodes from the reference to the next call, through at most one jump. */
-static void follow_reference(struct x86 *x86, struct reference *reference)
+static void follow_reference(struct code *code, struct reference *reference)
 {
-	uint64_t address = reference->code;
-	struct x86_state state, before;
-	struct x86_instruction i;
+	uint64_t address = reference->from;
+	struct code_state state, before;
+	struct code_instruction i;
 	bool jumped = false;
 
-	x86_state_clear(&state);
+	code_state_clear(&state);
 	for (int n = 0; n < WALK_MAX; n++) {
 		before = state;
-		if (!x86_step(x86, address, &state, &i) || i.flow == X86_RETURN ||
-		    i.flow == X86_END)
+		if (!code_step(code, address, &state, &i) || i.flow == CODE_RETURN ||
+		    i.flow == CODE_END)
 			return;
-		if (i.flow == X86_CALL) {
-			if (holds(&before.registers[X86_RSI], reference->label_address))
+		if (i.flow == CODE_CALL) {
+			if (holds(&before.registers[1], reference->label_address))
 				reference->called = i.target;
 			return;
 		}
-		if (i.flow == X86_JUMP) {
+		if (i.flow == CODE_JUMP) {
 			if (jumped || !i.target)
 				return;
 			jumped = true;
-			if (holds(&before.registers[X86_RSI], reference->label_address))
+			if (holds(&before.registers[1], reference->label_address))
 				reference->jumped = i.target;
 		}
-		address = i.flow == X86_JUMP ? i.target : i.next;
+		address = i.flow == CODE_JUMP ? i.target : i.next;
 	}
 }
 
@@ -251,7 +251,7 @@ static int elect(const struct search *search, struct keylog_site *site, const ch
 	return -ENOENT;
 }
 
-int keylog_find(const struct elf_file *elf, struct x86 *x86, struct keylog_site *site,
+int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
 		const char **why)
 {
 	struct search search = {.elf = elf};
@@ -279,8 +279,8 @@ int keylog_find(const struct elf_file *elf, struct x86 *x86, struct keylog_site 
 		return -ENOENT;
 	}
 	for (size_t i = 0; i < search.n_references; i++)
-		follow_reference(x86, &search.references[i]);
-	if (x86_exhausted(x86)) {
+		follow_reference(code, &search.references[i]);
+	if (code_exhausted(code)) {
 		*why = "the code around the key log labels is too large to read";
 		return -ENOENT;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * What the files of the locate stage share: a bounded ELF reader (elf.c), a tracker of
- * values through x86-64 code (x86.c), the search for the function that logs secrets
- * (keylog.c), the decoding of fields out of accessors (accessor.c), and the table of
+ * values through code (code.c, for each machine x86.c), the search for the function that logs
+ * secrets (keylog.c), the decoding of fields out of accessors (accessor.c), and the table of
  * library families (families.c).
  */
 #ifndef TLSPCAP_LOCATE_INTERNAL_H
@@ -66,123 +66,136 @@ const uint8_t *elf_file_code(const struct elf_file *elf, uint64_t address, uint6
 /* Finds defined functions by name, in one pass over each symbol table. Dynamic ones win. */
 void elf_file_find(const struct elf_file *elf, struct elf_function *functions, size_t n);
 
-/* --- x86.c, x86_walk.c --------------------------------------------------------------- */
+/* --- code.c, code_walk.c ------------------------------------------------------------- */
 
 /* Loads in a row that a path can hold; a struct tlspcap_path has as many steps. */
-#define X86_LOADS_MAX 3
+#define CODE_LOADS_MAX 3
 
-enum x86_kind {
-	X86_UNKNOWN = 0,
-	X86_CONSTANT, /* number */
-	X86_ARGUMENT, /* the integer argument `index` at entry, plus number */
-	X86_STACK,    /* the stack pointer at entry, plus number */
-	X86_PATH,     /* from the object (the first argument): `index` loads, see below */
+enum code_kind {
+	CODE_UNKNOWN = 0,
+	CODE_CONSTANT, /* number */
+	CODE_ARGUMENT, /* the integer argument `index` at entry, plus number */
+	CODE_STACK,    /* the stack pointer at entry, plus number */
+	CODE_PATH,     /* from the object (the first argument): `index` loads, see below */
 };
 
 /*
- * What a register or stack slot holds. X86_PATH: starting at the object, add offset[0] and
+ * What a register or stack slot holds. CODE_PATH: starting at the object, add offset[0] and
  * load, add offset[1] and load, … `index` times, then add offset[index]. So the object
  * itself is index 0, offset {0}. Only the low `width` bytes are known to be this value; a
  * path is an address only when width is 8.
  */
-struct x86_value {
+struct code_value {
 	uint8_t kind;
 	uint8_t index;
 	uint8_t width;
 	int64_t number;
-	int32_t offset[X86_LOADS_MAX + 1];
+	int32_t offset[CODE_LOADS_MAX + 1];
 };
 
-/* System V integer arguments, in order, as indices into x86_state.registers. */
+/*
+ * Indices into code_state.registers. The first integer arguments are 0 … 5 and the stack
+ * pointer is CODE_SP, whatever the machine; the others are the machine's own affair.
+ */
+#define CODE_ARGUMENTS 6
+#define CODE_SP	       31
+#define CODE_VECTORS   32 /* the first vector register */
+#define CODE_REGISTERS 64
+
 enum x86_register {
-	X86_RAX,
-	X86_RCX,
-	X86_RDX,
-	X86_RBX,
-	X86_RSP,
-	X86_RBP,
-	X86_RSI,
 	X86_RDI,
+	X86_RSI,
+	X86_RDX,
+	X86_RCX,
 	X86_R8,
 	X86_R9,
+	X86_RAX,
+	X86_RBX,
+	X86_RBP,
 	X86_R10,
 	X86_R11,
 	X86_R12,
 	X86_R13,
 	X86_R14,
 	X86_R15,
-	X86_XMM0,
-	X86_REGISTERS = X86_XMM0 + 16,
+	X86_RSP = CODE_SP,
+	X86_XMM0 = CODE_VECTORS,
 };
 
-#define X86_SLOTS 16
+#define CODE_SLOTS 16
 
-struct x86_slot {
+struct code_slot {
 	int64_t at; /* relative to the stack pointer at entry */
-	struct x86_value value;
+	struct code_value value;
 };
 
-struct x86_state {
-	struct x86_value registers[X86_REGISTERS];
-	struct x86_slot slots[X86_SLOTS];
+struct code_state {
+	struct code_value registers[CODE_REGISTERS];
+	struct code_slot slots[CODE_SLOTS];
 	uint8_t next_slot;	/* the one to overwrite when all are in use */
 	bool zero_is_plain_tls; /* the flags compare the object's type with 0 */
 };
 
-struct x86; /* a disassembler with its work memory */
+struct code; /* a disassembler with its work memory */
 
-enum x86_flow {
-	X86_NEXT, /* goes on with the next instruction */
-	X86_BRANCH,
-	X86_JUMP,
-	X86_CALL,
-	X86_RETURN,
-	X86_COPY, /* a string move, rep or not */
-	X86_END,  /* a trap, or an indirect jump */
+enum code_flow {
+	CODE_NEXT, /* goes on with the next instruction */
+	CODE_BRANCH,
+	CODE_JUMP,
+	CODE_CALL,
+	CODE_RETURN,
+	CODE_COPY, /* a string move, rep or not */
+	CODE_END,  /* a trap, or an indirect jump */
 };
 
-struct x86_instruction {
+struct code_instruction {
 	uint64_t address;
 	uint64_t next;	 /* address of the instruction behind it */
 	uint64_t target; /* of a direct branch, jump or call; 0: none */
-	enum x86_flow flow;
-	bool leaves;		 /* a jump out of the walked function, or an indirect one */
-	bool on_zero;		 /* a branch taken when the zero flag is set */
-	bool on_not_zero;	 /* … when it is clear */
-	struct x86_value stored; /* a move to memory: what, … */
-	struct x86_value where;	 /* … and to which address; X86_UNKNOWN: no store */
+	enum code_flow flow;
+	bool leaves;		  /* a jump out of the walked function, or an indirect one */
+	bool on_zero;		  /* a branch taken when the zero flag is set */
+	bool on_not_zero;	  /* … when it is clear */
+	struct code_value stored; /* a move to memory: what, … */
+	struct code_value where;  /* … and to which address; CODE_UNKNOWN: no store */
 };
 
-/* Returns 0 or -ENOMEM. `elf` must outlive it. */
-int x86_open(const struct elf_file *elf, struct x86 **x86);
-void x86_close(struct x86 *x86);
+/* Whether the file's machine is one whose code is read. */
+bool code_is_known(const struct elf_file *elf);
+
+/* Returns 0, -ENOMEM, or -ENOTSUP: not code of a known machine. `elf` must outlive it. */
+int code_open(const struct elf_file *elf, struct code **code);
+void code_close(struct code *code);
 
 /* Every register unknown but the stack pointer. */
-void x86_state_clear(struct x86_state *state);
+void code_state_clear(struct code_state *state);
 
-/* As at a function's entry: the object in rdi, the arguments 1 … 5 behind it. */
-void x86_state_entry(struct x86_state *state);
+/* As at a function's entry: the object, and the arguments 1 … 5 behind it. */
+void code_state_entry(struct code_state *state);
+
+/* What a function that returned or returns now has as its result. */
+const struct code_value *code_result(const struct code *code, const struct code_state *state);
 
 /*
  * Decodes the instruction at `address` and applies it to `state`. Returns false where no
  * instruction can be decoded, or when the file has used up its share of work.
  */
-bool x86_step(struct x86 *x86, uint64_t address, struct x86_state *state,
-	      struct x86_instruction *instruction);
+bool code_step(struct code *code, uint64_t address, struct code_state *state,
+	       struct code_instruction *instruction);
 
 /* True when the file's share of work is used up, so that what was found may be half. */
-bool x86_exhausted(const struct x86 *x86);
+bool code_exhausted(const struct code *code);
 
 /* Called after each instruction, with the state before it. */
-typedef void (*x86_look_fn)(void *ctx, const struct x86_instruction *instruction,
-			    const struct x86_state *before);
+typedef void (*code_look_fn)(void *ctx, const struct code_instruction *instruction,
+			     const struct code_state *before);
 
 /*
  * Walks every way through the `size` bytes of code at `start`, from a function's entry,
  * within bounds. Size 0: not known. Returns 0, -E2BIG when the bounds ended the walk too
  * early, or -ENOMEM.
  */
-int x86_explore(struct x86 *x86, uint64_t start, uint64_t size, x86_look_fn look, void *ctx);
+int code_explore(struct code *code, uint64_t start, uint64_t size, code_look_fn look, void *ctx);
 
 /* --- keylog.c ------------------------------------------------------------------------ */
 
@@ -195,24 +208,25 @@ struct keylog_site {
  * Finds the function that gets key log labels as its second argument. Returns 0, or
  * -ENOENT with *why (a static string) set.
  */
-int keylog_find(const struct elf_file *elf, struct x86 *x86, struct keylog_site *site,
+int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
 		const char **why);
 
 /* --- accessor.c ---------------------------------------------------------------------- */
 
 /*
- * Where the object keeps the client random: as the function `code` copies it out,
+ * Where the object keeps the client random: as `function` copies it out,
  * size_t f(const OBJECT *, unsigned char *out, size_t). False: not decodable for sure.
  */
-bool accessor_client_random(struct x86 *x86, const struct elf_function *code,
+bool accessor_client_random(struct code *code, const struct elf_function *function,
 			    struct tlspcap_path *path);
 
 /* The same, from the function that logs a secret and passes the client random on. */
-bool accessor_keylog_random(struct x86 *x86, const struct elf_function *code,
+bool accessor_keylog_random(struct code *code, const struct elf_function *function,
 			    struct tlspcap_path *path);
 
 /* Where the object keeps the int that int f(const OBJECT *) returns. */
-bool accessor_int(struct x86 *x86, const struct elf_function *code, struct tlspcap_path *path);
+bool accessor_int(struct code *code, const struct elf_function *function,
+		  struct tlspcap_path *path);
 
 /* --- openssl_moves.c ------------------------------------------------------------------ */
 
@@ -220,7 +234,7 @@ bool accessor_int(struct x86 *x86, const struct elf_function *code, struct tlspc
  * The one function that `plain` and `extended` call with the object as first argument and
  * `opposite` does not. False: there is none, or more than one.
  */
-bool openssl_find_mover(struct x86 *x86, const struct elf_function *plain,
+bool openssl_find_mover(struct code *code, const struct elf_function *plain,
 			const struct elf_function *extended, const struct elf_function *opposite,
 			uint64_t *address);
 

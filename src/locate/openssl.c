@@ -155,7 +155,7 @@ static void find_version(const struct elf_file *elf, char *to, size_t size)
 /* --- secrets ------------------------------------------------------------------------- */
 
 /* Where the function is that logs secrets; `how` gets the method, *why why it is not found. */
-static bool find_log_secret(const struct elf_file *elf, struct x86 *x86,
+static bool find_log_secret(const struct elf_file *elf, struct code *code,
 			    struct elf_function *log_secret, char *how, size_t size,
 			    const char **why)
 {
@@ -166,7 +166,7 @@ static bool find_log_secret(const struct elf_file *elf, struct x86 *x86,
 			 log_secret->exported ? "dynamic symbol" : "symbol");
 		return true;
 	}
-	if (keylog_find(elf, x86, &site, why) != 0)
+	if (keylog_find(elf, code, &site, why) != 0)
 		return false;
 	log_secret->address = site.address;
 	log_secret->size = 0;
@@ -179,13 +179,13 @@ static bool find_log_secret(const struct elf_file *elf, struct x86 *x86,
  * Two functions tell where the client random is: the accessor, and the one that logs. Either
  * will do; if they disagree, neither is believed. Returns the source's name, or NULL.
  */
-static const char *find_random(struct x86 *x86, const struct elf_function *accessor,
+static const char *find_random(struct code *code, const struct elf_function *accessor,
 			       const struct elf_function *log_secret, struct tlspcap_path *path,
 			       const char **why)
 {
 	struct tlspcap_path read, logged;
-	bool is_read = accessor->found && accessor_client_random(x86, accessor, &read);
-	bool is_logged = accessor_keylog_random(x86, log_secret, &logged);
+	bool is_read = accessor->found && accessor_client_random(code, accessor, &read);
+	bool is_logged = accessor_keylog_random(code, log_secret, &logged);
 
 	if (is_read && is_logged && memcmp(&read, &logged, sizeof(read)) != 0) {
 		*why = "SSL_get_client_random and ssl_log_secret disagree where it is";
@@ -202,19 +202,19 @@ static const char *find_random(struct x86 *x86, const struct elf_function *acces
 	return is_read ? "SSL_get_client_random" : "ssl_log_secret";
 }
 
-static void find_secrets(const struct elf_file *elf, struct x86 *x86,
+static void find_secrets(const struct elf_file *elf, struct code *code,
 			 struct elf_function *functions, struct locate_result *result)
 {
 	struct elf_function *log_secret = &functions[ROW_LOG_SECRET];
 	const char *source, *why;
 	char site[64], path[32];
 
-	if (!find_log_secret(elf, x86, log_secret, site, sizeof(site), &why)) {
+	if (!find_log_secret(elf, code, log_secret, site, sizeof(site), &why)) {
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
 			 "no symbol ssl_log_secret, and %s", why);
 		return;
 	}
-	source = find_random(x86, &functions[ROW_CLIENT_RANDOM], log_secret,
+	source = find_random(code, &functions[ROW_CLIENT_RANDOM], log_secret,
 			     &result->layout.client_random, &why);
 	if (!source) {
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
@@ -233,7 +233,7 @@ static void find_secrets(const struct elf_file *elf, struct x86 *x86,
  * Probes the functions behind the covers, if both are found, and then not the covers: half
  * the traps, and no call that moves data without passing them.
  */
-static bool add_movers(const struct elf_file *elf, struct x86 *x86,
+static bool add_movers(const struct elf_file *elf, struct code *code,
 		       const struct elf_function *functions, struct locate_result *result)
 {
 	const struct elf_function *read = &functions[ROW_READ], *write = &functions[ROW_WRITE];
@@ -242,8 +242,8 @@ static bool add_movers(const struct elf_file *elf, struct x86 *x86,
 	const struct elf_function *write_ex = &functions[flags ? ROW_WRITE_EX2 : ROW_WRITE_EX];
 	uint64_t reader, writer;
 
-	if (!openssl_find_mover(x86, read, &functions[ROW_READ_EX], write, &reader) ||
-	    !openssl_find_mover(x86, write, write_ex, read, &writer))
+	if (!openssl_find_mover(code, read, &functions[ROW_READ_EX], write, &reader) ||
+	    !openssl_find_mover(code, write, write_ex, read, &writer))
 		return false;
 	add_probe(elf, result, reader, "ssl_read_internal", OPENSSL_READ_EX, BOTH);
 	add_probe(elf, result, writer, "ssl_write_internal",
@@ -271,7 +271,7 @@ static void add_calls(const struct elf_file *elf, const struct elf_function *fun
 static int read_code(const struct elf_file *elf, struct elf_function *functions, bool *movers,
 		     struct locate_result *result)
 {
-	struct x86 *x86;
+	struct code *code;
 	int err;
 
 	*movers = false;
@@ -280,15 +280,15 @@ static int read_code(const struct elf_file *elf, struct elf_function *functions,
 			 "only x86-64 code is read; this file's machine is %u", elf->machine);
 		return 0;
 	}
-	err = x86_open(elf, &x86);
+	err = code_open(elf, &code);
 	if (err)
 		return err;
-	*movers = add_movers(elf, x86, functions, result);
-	find_secrets(elf, x86, functions, result);
+	*movers = add_movers(elf, code, functions, result);
+	find_secrets(elf, code, functions, result);
 	if (functions[ROW_IS_SERVER].found &&
-	    !accessor_int(x86, &functions[ROW_IS_SERVER], &result->layout.server_flag))
+	    !accessor_int(code, &functions[ROW_IS_SERVER], &result->layout.server_flag))
 		memset(&result->layout.server_flag, 0, sizeof(result->layout.server_flag));
-	x86_close(x86);
+	code_close(code);
 	return 0;
 }
 

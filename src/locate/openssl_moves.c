@@ -27,17 +27,17 @@ static bool calls(const struct callees *callees, uint64_t address)
 	return false;
 }
 
-static void look(void *ctx, const struct x86_instruction *instruction,
-		 const struct x86_state *before)
+static void look(void *ctx, const struct code_instruction *instruction,
+		 const struct code_state *before)
 {
 	struct callees *callees = ctx;
-	bool tail = instruction->flow == X86_JUMP && instruction->leaves;
-	const struct x86_value *object = &before->registers[X86_RDI];
+	bool tail = instruction->flow == CODE_JUMP && instruction->leaves;
+	const struct code_value *object = &before->registers[0];
 
-	if (!instruction->target || (instruction->flow != X86_CALL && !tail))
+	if (!instruction->target || (instruction->flow != CODE_CALL && !tail))
 		return;
 	/* The object is handed on as the first argument; error reports do not have it. */
-	if (object->kind != X86_PATH || object->index != 0 || object->offset[0] != 0)
+	if (object->kind != CODE_PATH || object->index != 0 || object->offset[0] != 0)
 		return;
 	if (calls(callees, instruction->target))
 		return;
@@ -47,24 +47,24 @@ static void look(void *ctx, const struct x86_instruction *instruction,
 		callees->address[callees->n++] = instruction->target;
 }
 
-static bool find_callees(struct x86 *x86, const struct elf_function *function,
+static bool find_callees(struct code *code, const struct elf_function *function,
 			 struct callees *callees)
 {
 	memset(callees, 0, sizeof(*callees));
 	return function->found &&
-	       !x86_explore(x86, function->address, function->size, look, callees) &&
+	       !code_explore(code, function->address, function->size, look, callees) &&
 	       !callees->overflow;
 }
 
-bool openssl_find_mover(struct x86 *x86, const struct elf_function *plain,
+bool openssl_find_mover(struct code *code, const struct elf_function *plain,
 			const struct elf_function *extended, const struct elf_function *opposite,
 			uint64_t *address)
 {
 	struct callees a, b, c;
 	size_t found = 0;
 
-	if (!find_callees(x86, plain, &a) || !find_callees(x86, extended, &b) ||
-	    !find_callees(x86, opposite, &c))
+	if (!find_callees(code, plain, &a) || !find_callees(code, extended, &b) ||
+	    !find_callees(code, opposite, &c))
 		return false;
 	for (size_t i = 0; i < a.n; i++) {
 		if (!calls(&b, a.address[i]) || calls(&c, a.address[i]))

@@ -5,21 +5,9 @@
  * that a wrong answer needs code that lies, not code that is merely new.
  */
 #include <capstone/capstone.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "locate_internal.h"
-
-/* Instructions decoded for one file, whatever it holds. The usual file needs a few hundred. */
-#define STEPS_MAX 60000
-
-struct x86 {
-	const struct elf_file *elf;
-	csh handle;
-	cs_insn *insn;
-	size_t steps;
-};
+#include "code_internal.h"
 
 struct operand_register {
 	uint8_t index; /* enum x86_register + 1; 0: not tracked */
@@ -76,215 +64,59 @@ static const struct operand_register operand_registers[X86_REG_ENDING] = {
 	[X86_REG_DH] = {X86_RDX + 1, 0},
 };
 
-static const struct x86_value unknown;
-
-int x86_open(const struct elf_file *elf, struct x86 **x86)
-{
-	struct x86 *new = calloc(1, sizeof(*new));
-
-	if (!new)
-		return -ENOMEM;
-	new->elf = elf;
-	if (cs_open(CS_ARCH_X86, CS_MODE_64, &new->handle) != CS_ERR_OK)
-		goto out_free;
-	if (cs_option(new->handle, CS_OPT_DETAIL, CS_OPT_ON) != CS_ERR_OK)
-		goto out_close;
-	new->insn = cs_malloc(new->handle);
-	if (!new->insn)
-		goto out_close;
-	*x86 = new;
-	return 0;
-
-out_close:
-	cs_close(&new->handle);
-out_free:
-	free(new);
-	return -ENOMEM;
-}
-
-void x86_close(struct x86 *x86)
-{
-	cs_free(x86->insn, 1);
-	cs_close(&x86->handle);
-	free(x86);
-}
-
-void x86_state_clear(struct x86_state *state)
-{
-	memset(state, 0, sizeof(*state));
-	state->registers[X86_RSP] = (struct x86_value){.kind = X86_STACK, .width = 8};
-}
-
-void x86_state_entry(struct x86_state *state)
-{
-	static const uint8_t arguments[] = {X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9};
-
-	x86_state_clear(state);
-	state->registers[X86_RDI] = (struct x86_value){.kind = X86_PATH, .width = 8};
-	for (size_t i = 0; i < sizeof(arguments); i++)
-		state->registers[arguments[i]] = (struct x86_value){
-			.kind = X86_ARGUMENT, .width = 8, .index = (uint8_t)(i + 1)};
-}
-
-/* --- values -------------------------------------------------------------------------- */
-
-/* The value's low `size` bytes. */
-static struct x86_value narrow(struct x86_value value, unsigned size)
-{
-	if (size == 0 || size > 32)
-		return unknown;
-	if (size < value.width) {
-		if (value.kind == X86_CONSTANT && size == 4)
-			value.number = (uint32_t)value.number;
-		else if (value.kind != X86_PATH)
-			return unknown;
-		value.width = (uint8_t)size;
-	}
-	return value;
-}
-
-static struct x86_value add(struct x86_value value, int64_t number)
-{
-	int64_t sum;
-
-	if (value.kind == X86_UNKNOWN)
-		return value;
-	if (value.kind == X86_PATH) {
-		if (value.width != 8 ||
-		    __builtin_add_overflow(value.offset[value.index], number, &sum) ||
-		    sum != (int32_t)sum)
-			return unknown;
-		value.offset[value.index] = (int32_t)sum;
-		return value;
-	}
-	if (__builtin_add_overflow(value.number, number, &sum))
-		return unknown;
-	value.number = sum;
-	return value;
-}
-
-static struct x86_value register_value(const struct x86_state *state, x86_reg reg)
+static struct code_value register_value(const struct code_state *state, x86_reg reg)
 {
 	const struct operand_register *r;
 
 	if (reg >= X86_REG_ENDING)
-		return unknown;
+		return code_unknown;
 	r = &operand_registers[reg];
-	return r->index ? narrow(state->registers[r->index - 1], r->size) : unknown;
+	return r->index ? code_get(state, r->index - 1u, r->size) : code_unknown;
 }
 
-static void set_register(struct x86_state *state, x86_reg reg, struct x86_value value)
+static void set_register(struct code_state *state, x86_reg reg, struct code_value value)
 {
 	const struct operand_register *r;
 
 	if (reg >= X86_REG_ENDING || !operand_registers[reg].index)
 		return;
 	r = &operand_registers[reg];
-	if (value.kind == X86_CONSTANT && r->size == 4) {
-		value.number = (uint32_t)value.number; /* the upper half becomes zero */
-		value.width = 8;
-	} else if (value.kind == X86_CONSTANT && r->size != 8) {
-		value = unknown;
-	} else {
-		value = narrow(value, r->size);
-	}
-	state->registers[r->index - 1] = value;
-}
-
-static struct x86_slot *slot_at(struct x86_state *state, int64_t at)
-{
-	for (size_t i = 0; i < X86_SLOTS; i++) {
-		if (state->slots[i].value.kind != X86_UNKNOWN && state->slots[i].at == at)
-			return &state->slots[i];
-	}
-	return NULL;
-}
-
-/* Forgets what a store of `size` bytes at `at` overwrites. */
-static void spoil_slots(struct x86_state *state, int64_t at, unsigned size)
-{
-	for (size_t i = 0; i < X86_SLOTS; i++) {
-		int64_t distance;
-
-		if (__builtin_sub_overflow(state->slots[i].at, at, &distance) ||
-		    (distance < (int64_t)size && distance > -(int64_t)state->slots[i].value.width))
-			state->slots[i].value = unknown;
-	}
-}
-
-static void store(struct x86_state *state, struct x86_value where, struct x86_value value,
-		  unsigned size)
-{
-	struct x86_slot *slot = NULL;
-
-	if (where.kind != X86_STACK)
-		return; /* the caller's memory is not our stack frame */
-	spoil_slots(state, where.number, size);
-	if (size != 4 && size != 8)
-		return;
-	value = narrow(value, size);
-	if (value.kind == X86_UNKNOWN)
-		return;
-	for (size_t i = 0; i < X86_SLOTS && !slot; i++) {
-		if (state->slots[i].value.kind == X86_UNKNOWN)
-			slot = &state->slots[i];
-	}
-	if (!slot) {
-		slot = &state->slots[state->next_slot];
-		state->next_slot = (state->next_slot + 1) % X86_SLOTS;
-	}
-	slot->at = where.number;
-	slot->value = value;
-}
-
-static struct x86_value load(struct x86_state *state, struct x86_value where, unsigned size)
-{
-	const struct x86_slot *slot;
-
-	if (where.kind == X86_STACK) {
-		slot = slot_at(state, where.number);
-		return slot ? narrow(slot->value, size) : unknown;
-	}
-	if (where.kind != X86_PATH || where.width != 8 || where.index == X86_LOADS_MAX ||
-	    size == 0 || size > 32)
-		return unknown;
-	where.index++;
-	where.offset[where.index] = 0;
-	where.width = (uint8_t)size;
-	return where;
+	code_set(state, r->index - 1u, r->size, value);
 }
 
 /* --- operands ------------------------------------------------------------------------ */
 
-static struct x86_value memory_address(const struct x86_state *state, const cs_insn *insn,
-				       const x86_op_mem *memory)
+static struct code_value memory_address(const struct code_state *state, const cs_insn *insn,
+					const x86_op_mem *memory)
 {
 	if (memory->segment != X86_REG_INVALID || memory->index != X86_REG_INVALID)
-		return unknown;
+		return code_unknown;
 	if (memory->base == X86_REG_RIP)
-		return (struct x86_value){
-			.kind = X86_CONSTANT,
+		return (struct code_value){
+			.kind = CODE_CONSTANT,
 			.width = 8,
 			.number = (int64_t)(insn->address + insn->size + (uint64_t)memory->disp)};
 	if (memory->base == X86_REG_INVALID)
-		return (struct x86_value){.kind = X86_CONSTANT, .width = 8, .number = memory->disp};
-	return add(register_value(state, memory->base), memory->disp);
+		return (struct code_value){
+			.kind = CODE_CONSTANT, .width = 8, .number = memory->disp};
+	return code_add(register_value(state, memory->base), memory->disp);
 }
 
-static struct x86_value operand_value(struct x86_state *state, const cs_insn *insn,
-				      const cs_x86_op *operand)
+static struct code_value operand_value(struct code_state *state, const cs_insn *insn,
+				       const cs_x86_op *operand)
 {
 	if (operand->type == X86_OP_REG)
 		return register_value(state, operand->reg);
 	if (operand->type == X86_OP_IMM)
-		return (struct x86_value){.kind = X86_CONSTANT, .width = 8, .number = operand->imm};
+		return (struct code_value){
+			.kind = CODE_CONSTANT, .width = 8, .number = operand->imm};
 	if (operand->type == X86_OP_MEM)
-		return load(state, memory_address(state, insn, &operand->mem), operand->size);
-	return unknown;
+		return code_load(state, memory_address(state, insn, &operand->mem), operand->size);
+	return code_unknown;
 }
 
-static void set_operand(struct x86_state *state, const cs_insn *insn, const cs_x86_op *operand,
-			struct x86_value value, struct x86_instruction *instruction)
+static void set_operand(struct code_state *state, const cs_insn *insn, const cs_x86_op *operand,
+			struct code_value value, struct code_instruction *instruction)
 {
 	if (operand->type == X86_OP_REG) {
 		set_register(state, operand->reg, value);
@@ -294,7 +126,7 @@ static void set_operand(struct x86_state *state, const cs_insn *insn, const cs_x
 		return;
 	instruction->stored = value;
 	instruction->where = memory_address(state, insn, &operand->mem);
-	store(state, instruction->where, value, operand->size);
+	code_store(state, instruction->where, value, operand->size);
 }
 
 /* --- instructions -------------------------------------------------------------------- */
@@ -334,16 +166,16 @@ static bool is_extension(unsigned id)
 }
 
 /* The type is the first int of an SSL object since OpenSSL 3.2, and 0 means plain TLS. */
-static bool is_object_type(const struct x86_value *value)
+static bool is_object_type(const struct code_value *value)
 {
-	return value->kind == X86_PATH && value->index == 1 && value->offset[0] == 0 &&
+	return value->kind == CODE_PATH && value->index == 1 && value->offset[0] == 0 &&
 	       value->offset[1] == 0 && value->width == 4;
 }
 
-static bool compares_type(struct x86_state *state, const cs_insn *insn)
+static bool compares_type(struct code_state *state, const cs_insn *insn)
 {
 	const cs_x86 *x = &insn->detail->x86;
-	struct x86_value a, b;
+	struct code_value a, b;
 
 	if ((insn->id != X86_INS_TEST && insn->id != X86_INS_CMP) || x->op_count != 2)
 		return false;
@@ -354,22 +186,22 @@ static bool compares_type(struct x86_state *state, const cs_insn *insn)
 		return x->operands[0].type == X86_OP_REG && x->operands[1].type == X86_OP_REG &&
 		       x->operands[0].reg == x->operands[1].reg;
 	b = operand_value(state, insn, &x->operands[1]);
-	return b.kind == X86_CONSTANT && b.number == 0;
+	return b.kind == CODE_CONSTANT && b.number == 0;
 }
 
 /*
  * Everything that the instruction writes becomes unknown. An operand whose use the
  * disassembler does not know counts as written.
  */
-static void spoil(struct x86 *x86, struct x86_state *state, const cs_insn *insn)
+static void spoil(struct code *code, struct code_state *state, const cs_insn *insn)
 {
 	const cs_x86 *x = &insn->detail->x86;
 	cs_regs read, written;
 	uint8_t n_read, n_written;
 
-	if (cs_regs_access(x86->handle, insn, read, &n_read, written, &n_written) != CS_ERR_OK) {
-		x86_state_clear(state);
-		state->registers[X86_RSP] = unknown;
+	if (cs_regs_access(code->handle, insn, read, &n_read, written, &n_written) != CS_ERR_OK) {
+		code_state_clear(state);
+		state->registers[X86_RSP] = code_unknown;
 		return;
 	}
 	for (uint8_t i = 0; i < x->op_count; i++) {
@@ -378,60 +210,51 @@ static void spoil(struct x86 *x86, struct x86_state *state, const cs_insn *insn)
 		if (operand->access == CS_AC_READ)
 			continue;
 		if (operand->type == X86_OP_MEM)
-			store(state, memory_address(state, insn, &operand->mem), unknown,
-			      operand->size);
+			code_store(state, memory_address(state, insn, &operand->mem), code_unknown,
+				   operand->size);
 		else if (operand->type == X86_OP_REG)
-			set_register(state, operand->reg, unknown);
+			set_register(state, operand->reg, code_unknown);
 	}
 	for (uint8_t i = 0; i < n_written; i++)
-		set_register(state, (x86_reg)written[i], unknown);
+		set_register(state, (x86_reg)written[i], code_unknown);
 }
 
-static void apply_push(struct x86_state *state, const cs_insn *insn)
+static void apply_push(struct code_state *state, const cs_insn *insn)
 {
 	const cs_x86_op *operand = &insn->detail->x86.operands[0];
-	struct x86_value value = operand_value(state, insn, operand);
-	struct x86_value *sp = &state->registers[X86_RSP];
+	struct code_value value = operand_value(state, insn, operand);
+	struct code_value *sp = &state->registers[X86_RSP];
 
-	*sp = add(*sp, -8);
-	store(state, *sp, operand->size == 8 ? value : unknown, 8);
+	*sp = code_add(*sp, -8);
+	code_store(state, *sp, operand->size == 8 ? value : code_unknown, 8);
 }
 
-static void apply_pop(struct x86_state *state, const cs_insn *insn)
+static void apply_pop(struct code_state *state, const cs_insn *insn)
 {
 	const cs_x86_op *operand = &insn->detail->x86.operands[0];
-	struct x86_value value = load(state, state->registers[X86_RSP], 8);
-	struct x86_instruction ignored;
+	struct code_value value = code_load(state, state->registers[X86_RSP], 8);
+	struct code_instruction ignored;
 
-	state->registers[X86_RSP] = add(state->registers[X86_RSP], 8);
+	state->registers[X86_RSP] = code_add(state->registers[X86_RSP], 8);
 	set_operand(state, insn, operand, value, &ignored);
 }
 
 /* What a call leaves: the registers that the callee must preserve, and our stack frame. */
-static void apply_call(struct x86_state *state)
+static void apply_call(struct code_state *state)
 {
 	static const uint8_t lost[] = {X86_RAX, X86_RCX, X86_RDX, X86_RSI, X86_RDI,
 				       X86_R8,	X86_R9,	 X86_R10, X86_R11};
 
 	for (size_t i = 0; i < sizeof(lost); i++)
-		state->registers[lost[i]] = unknown;
-	for (size_t i = X86_XMM0; i < X86_REGISTERS; i++)
-		state->registers[i] = unknown;
+		state->registers[lost[i]] = code_unknown;
+	for (size_t i = X86_XMM0; i < X86_XMM0 + 16; i++)
+		state->registers[i] = code_unknown;
 	state->zero_is_plain_tls = false;
 }
 
-/* The sum of an address and a constant, in whichever order the compiler adds them. */
-static struct x86_value sum_of(struct x86_value a, struct x86_value b)
-{
-	if (b.kind == X86_CONSTANT)
-		return add(a, b.number);
-	if (a.kind == X86_CONSTANT)
-		return add(b, a.number);
-	return unknown;
-}
-
 /* add and sub of 64 bits, xor of a register with itself: the register's new value. */
-static bool arithmetic_value(struct x86_state *state, const cs_insn *insn, struct x86_value *value)
+static bool arithmetic_value(struct code_state *state, const cs_insn *insn,
+			     struct code_value *value)
 {
 	const cs_x86_op *to = &insn->detail->x86.operands[0];
 	const cs_x86_op *from = &insn->detail->x86.operands[1];
@@ -439,30 +262,30 @@ static bool arithmetic_value(struct x86_state *state, const cs_insn *insn, struc
 	if (insn->detail->x86.op_count != 2 || to->type != X86_OP_REG)
 		return false;
 	if (insn->id == X86_INS_XOR && from->type == X86_OP_REG && to->reg == from->reg) {
-		*value = (struct x86_value){.kind = X86_CONSTANT, .width = 8};
+		*value = (struct code_value){.kind = CODE_CONSTANT, .width = 8};
 		return true;
 	}
 	if (to->size != 8)
 		return false;
 	if (insn->id == X86_INS_ADD) {
-		*value = sum_of(register_value(state, to->reg), operand_value(state, insn, from));
+		*value = code_sum(register_value(state, to->reg), operand_value(state, insn, from));
 		return true;
 	}
 	if (insn->id == X86_INS_SUB && from->type == X86_OP_IMM && from->imm != INT64_MIN) {
-		*value = add(register_value(state, to->reg), -from->imm);
+		*value = code_add(register_value(state, to->reg), -from->imm);
 		return true;
 	}
 	return false;
 }
 
-static void apply(struct x86 *x86, struct x86_state *state, const cs_insn *insn,
-		  struct x86_instruction *instruction)
+void x86_apply(struct code *code, struct code_state *state, const cs_insn *insn,
+	       struct code_instruction *instruction)
 {
 	const cs_x86 *x = &insn->detail->x86;
-	struct x86_value value;
+	struct code_value value;
 	bool type;
 
-	if (instruction->flow == X86_CALL) {
+	if (instruction->flow == CODE_CALL) {
 		apply_call(state);
 		return;
 	}
@@ -490,85 +313,59 @@ static void apply(struct x86 *x86, struct x86_state *state, const cs_insn *insn,
 		return;
 	}
 	if (arithmetic_value(state, insn, &value)) {
-		spoil(x86, state, insn);
+		spoil(code, state, insn);
 		set_register(state, x->operands[0].reg, value);
 		state->zero_is_plain_tls = false;
 		return;
 	}
 	type = compares_type(state, insn);
-	spoil(x86, state, insn);
-	if (instruction->flow != X86_BRANCH)
+	spoil(code, state, insn);
+	if (instruction->flow != CODE_BRANCH)
 		state->zero_is_plain_tls = type;
 }
 
-static enum x86_flow flow_of(const struct x86 *x86, const cs_insn *insn)
+static enum code_flow flow_of(const struct code *code, const cs_insn *insn)
 {
 	switch (insn->id) {
 	case X86_INS_MOVSB:
 	case X86_INS_MOVSW:
 	case X86_INS_MOVSQ:
-		return X86_COPY;
+		return CODE_COPY;
 	case X86_INS_MOVSD: /* also the name of a move between SSE registers */
 		return insn->detail->x86.op_count == 2 &&
 				       insn->detail->x86.operands[0].type == X86_OP_MEM &&
 				       insn->detail->x86.operands[1].type == X86_OP_MEM
-			       ? X86_COPY
-			       : X86_NEXT;
+			       ? CODE_COPY
+			       : CODE_NEXT;
 	case X86_INS_INT3:
 	case X86_INS_UD2:
 	case X86_INS_HLT:
-		return X86_END;
+		return CODE_END;
 	default:
 		break;
 	}
-	if (cs_insn_group(x86->handle, insn, CS_GRP_CALL))
-		return X86_CALL;
-	if (cs_insn_group(x86->handle, insn, CS_GRP_RET) ||
-	    cs_insn_group(x86->handle, insn, CS_GRP_IRET))
-		return X86_RETURN;
-	if (cs_insn_group(x86->handle, insn, CS_GRP_JUMP))
-		return insn->id == X86_INS_JMP ? X86_JUMP : X86_BRANCH;
-	return X86_NEXT;
+	if (cs_insn_group(code->handle, insn, CS_GRP_CALL))
+		return CODE_CALL;
+	if (cs_insn_group(code->handle, insn, CS_GRP_RET) ||
+	    cs_insn_group(code->handle, insn, CS_GRP_IRET))
+		return CODE_RETURN;
+	if (cs_insn_group(code->handle, insn, CS_GRP_JUMP))
+		return insn->id == X86_INS_JMP ? CODE_JUMP : CODE_BRANCH;
+	return CODE_NEXT;
 }
 
-static void describe(const struct x86 *x86, const cs_insn *insn, struct x86_instruction *to)
+void x86_describe(const struct code *code, const cs_insn *insn, struct code_instruction *to)
 {
 	const cs_x86 *x = &insn->detail->x86;
 
 	memset(to, 0, sizeof(*to));
 	to->address = insn->address;
 	to->next = insn->address + insn->size;
-	to->flow = flow_of(x86, insn);
+	to->flow = flow_of(code, insn);
 	to->on_zero = insn->id == X86_INS_JE;
 	to->on_not_zero = insn->id == X86_INS_JNE;
-	if (to->flow != X86_BRANCH && to->flow != X86_JUMP && to->flow != X86_CALL)
+	if (to->flow != CODE_BRANCH && to->flow != CODE_JUMP && to->flow != CODE_CALL)
 		return;
 	if (x->op_count == 1 && x->operands[0].type == X86_OP_IMM)
 		to->target = (uint64_t)x->operands[0].imm;
-}
-
-bool x86_step(struct x86 *x86, uint64_t address, struct x86_state *state,
-	      struct x86_instruction *instruction)
-{
-	uint64_t rest, at = address;
-	const uint8_t *code;
-	size_t size;
-
-	if (x86->steps >= STEPS_MAX)
-		return false;
-	code = elf_file_code(x86->elf, address, &rest);
-	if (!code)
-		return false;
-	x86->steps++;
-	size = rest < 16 ? (size_t)rest : 16;
-	if (!cs_disasm_iter(x86->handle, &code, &size, &at, x86->insn))
-		return false;
-	describe(x86, x86->insn, instruction);
-	apply(x86, state, x86->insn, instruction);
-	return true;
-}
-
-bool x86_exhausted(const struct x86 *x86)
-{
-	return x86->steps >= STEPS_MAX;
 }

@@ -13,12 +13,12 @@
 
 struct pending {
 	uint64_t address;
-	struct x86_state state;
+	struct code_state state;
 };
 
 struct walk {
-	struct x86 *x86;
-	x86_look_fn look;
+	struct code *code;
+	code_look_fn look;
 	void *ctx;
 	uint64_t start;
 	uint64_t size;
@@ -33,7 +33,7 @@ static bool inside(const struct walk *walk, uint64_t address)
 	return address >= walk->start && address - walk->start < walk->size;
 }
 
-static bool push_pending(struct walk *walk, uint64_t address, const struct x86_state *state)
+static bool push_pending(struct walk *walk, uint64_t address, const struct code_state *state)
 {
 	struct pending *pending = &walk->pending[walk->n_pending];
 
@@ -46,8 +46,8 @@ static bool push_pending(struct walk *walk, uint64_t address, const struct x86_s
 }
 
 /* Both successors of a branch, but for the one that is not taken by plain TLS. */
-static bool follow_branch(struct walk *walk, const struct x86_instruction *i,
-			  const struct x86_state *state)
+static bool follow_branch(struct walk *walk, const struct code_instruction *i,
+			  const struct code_state *state)
 {
 	bool taken = i->target != 0, next = true;
 
@@ -60,44 +60,44 @@ static bool follow_branch(struct walk *walk, const struct x86_instruction *i,
 }
 
 /* Follows one way until it ends or branches. */
-static int follow(struct walk *walk, uint64_t address, struct x86_state *state)
+static int follow(struct walk *walk, uint64_t address, struct code_state *state)
 {
 	while (inside(walk, address) && walk->visits[address - walk->start] < VISITS_MAX) {
-		struct x86_state before = *state;
-		struct x86_instruction i;
+		struct code_state before = *state;
+		struct code_instruction i;
 
 		walk->visits[address - walk->start]++;
 		if (++walk->steps > STEPS_MAX)
 			return -E2BIG;
-		if (!x86_step(walk->x86, address, state, &i))
-			return x86_exhausted(walk->x86) ? -E2BIG : 0;
-		i.leaves = i.flow == X86_JUMP && (!i.target || !inside(walk, i.target));
+		if (!code_step(walk->code, address, state, &i))
+			return code_exhausted(walk->code) ? -E2BIG : 0;
+		i.leaves = i.flow == CODE_JUMP && (!i.target || !inside(walk, i.target));
 		walk->look(walk->ctx, &i, &before);
-		if (i.flow == X86_RETURN || i.flow == X86_END || i.leaves)
+		if (i.flow == CODE_RETURN || i.flow == CODE_END || i.leaves)
 			return 0;
-		if (i.flow == X86_BRANCH)
+		if (i.flow == CODE_BRANCH)
 			return follow_branch(walk, &i, state) ? 0 : -E2BIG;
-		address = i.flow == X86_JUMP ? i.target : i.next;
+		address = i.flow == CODE_JUMP ? i.target : i.next;
 	}
 	return 0;
 }
 
-int x86_explore(struct x86 *x86, uint64_t start, uint64_t size, x86_look_fn look, void *ctx)
+int code_explore(struct code *code, uint64_t start, uint64_t size, code_look_fn look, void *ctx)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
-	struct x86_state state;
+	struct code_state state;
 	int err = 0;
 
 	if (!walk)
 		return -ENOMEM;
-	walk->x86 = x86;
+	walk->code = code;
 	walk->look = look;
 	walk->ctx = ctx;
 	walk->start = start;
 	walk->size = size ? size : WINDOW_GUESS;
 	if (walk->size > WINDOW_MAX)
 		walk->size = WINDOW_MAX;
-	x86_state_entry(&state);
+	code_state_entry(&state);
 	push_pending(walk, start, &state);
 	while (walk->n_pending > 0 && !err) {
 		walk->n_pending--;
