@@ -26,6 +26,7 @@ struct secret_call {
 static __always_inline bool secret_read_label(char label[TLSPCAP_LABEL_LEN], __u64 from,
 					      __u32 length)
 {
+	barrier_var(length);
 	if (!length) {
 		if (bpf_probe_read_user_str(label, TLSPCAP_LABEL_LEN, (const void *)from) > 0)
 			return true;
@@ -53,14 +54,17 @@ static __always_inline void secret_emit(const struct secret_call *call,
 {
 	struct tlspcap_secret *event;
 	struct object *object = NULL;
+	__u32 length = call->length;
 	__u8 secret[TLSPCAP_SECRET_LEN] = {};
 	char label[TLSPCAP_LABEL_LEN] = {};
 
-	if (!call->length || call->length > TLSPCAP_SECRET_LEN)
+	/* The compiler must check the very register that it passes on: the verifier follows it. */
+	barrier_var(length);
+	if (!length || length > TLSPCAP_SECRET_LEN)
 		return;
 	/* Before a place in the ring is taken: what waits must not hold up others. */
 	if (!secret_read_label(label, call->label, call->label_length) ||
-	    !secret_read_bytes(secret, call->length, call->secret)) {
+	    !secret_read_bytes(secret, length, call->secret)) {
 		count_loss(TLSPCAP_LOSS_FAULT);
 		return;
 	}
@@ -75,7 +79,7 @@ static __always_inline void secret_emit(const struct secret_call *call,
 		event->event.tls_id = object->id;
 		event->event.sock_id = object->sock_id;
 	}
-	event->secret_length = call->length;
+	event->secret_length = length;
 	if (path_read(path, call->random_base, event->client_random, TLSPCAP_RANDOM_LEN)) {
 		count_loss(TLSPCAP_LOSS_NO_RANDOM);
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
