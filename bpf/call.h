@@ -71,4 +71,33 @@ static __always_inline void call_emit_gap(struct scope *scope, const struct scop
 	object->offset[direction] += moved;
 }
 
+/* Tells the server name or the protocol: `length` bytes at most, fewer when a NUL is among them. */
+static __always_inline void call_info(struct object *object, __u32 mntns, __u16 kind, __u64 text,
+				      __u32 length)
+{
+	struct tlspcap_info *event;
+	long n;
+
+	if (!text || !length)
+		return;
+	event = reserve_event(sizeof(*event));
+	if (!event)
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_INFO, mntns);
+	event->event.tls_id = object->id;
+	event->event.sock_id = object->sock_id;
+	event->kind = kind;
+	if (length >= TLSPCAP_INFO_LEN)
+		length = TLSPCAP_INFO_LEN - 1;
+	/* ALPN is counted bytes, a host name is a string: both end at a NUL here. */
+	n = bpf_probe_read_user_str(event->text, (length + 1) & 0x1ff, (const void *)text);
+	if (n <= 1) {
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	event->length = n - 1;
+	bpf_ringbuf_submit(event, emit_flags());
+}
+
 #endif

@@ -87,21 +87,31 @@ static __always_inline void object_close(__u64 tls, __u32 mntns)
 	bpf_map_delete_elem(&objects, &key);
 }
 
+/* Where a path leads in the target's memory; 0, or negative errno. */
+static __always_inline int path_address(const struct tlspcap_path *path, __u64 base, __u64 *address)
+{
+	if (path->steps < 1 || path->steps > 2)
+		return -1;
+	if (path->steps == 2) {
+		if (bpf_probe_read_user(&base, sizeof(base),
+					(const void *)(base + path->offset[0])))
+			return -1;
+		*address = base + path->offset[1];
+		return 0;
+	}
+	*address = base + path->offset[0];
+	return 0;
+}
+
 /* Follows a path in the target's memory; 0, or negative errno. */
 static __always_inline int path_read(const struct tlspcap_path *path, __u64 base, void *out,
 				     __u32 size)
 {
-	__u64 next;
+	__u64 address;
 
-	if (path->steps < 1)
+	if (path_address(path, base, &address))
 		return -1;
-	if (path->steps > 1) {
-		if (bpf_probe_read_user(&next, sizeof(next),
-					(const void *)(base + path->offset[0])))
-			return -1;
-		return bpf_probe_read_user(out, size, (const void *)(next + path->offset[1]));
-	}
-	return bpf_probe_read_user(out, size, (const void *)(base + path->offset[0]));
+	return bpf_probe_read_user(out, size, (const void *)address);
 }
 
 static __always_inline struct tlspcap_layout *layout_of(__u32 library)

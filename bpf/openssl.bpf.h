@@ -39,34 +39,6 @@ static __always_inline void openssl_secret(struct pt_regs *ctx, __u32 library, _
 		secret_emit(&call, &layout->client_random);
 }
 
-static __always_inline void openssl_info(struct object *object, __u32 mntns, __u16 kind, __u64 text,
-					 __u32 length)
-{
-	struct tlspcap_info *event;
-	long n;
-
-	if (!text || !length)
-		return;
-	event = reserve_event(sizeof(*event));
-	if (!event)
-		return;
-	__builtin_memset(event, 0, sizeof(*event));
-	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_INFO, mntns);
-	event->event.tls_id = object->id;
-	event->event.sock_id = object->sock_id;
-	event->kind = kind;
-	if (length >= TLSPCAP_INFO_LEN)
-		length = TLSPCAP_INFO_LEN - 1;
-	/* ALPN is counted bytes, a host name is a string: both end at a NUL here. */
-	n = bpf_probe_read_user_str(event->text, (length + 1) & 0x1ff, (const void *)text);
-	if (n <= 1) {
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return;
-	}
-	event->length = n - 1;
-	bpf_ringbuf_submit(event, emit_flags());
-}
-
 static __always_inline void openssl_control(struct pt_regs *ctx, __u32 library, __u32 mntns)
 {
 	struct object *object;
@@ -75,8 +47,8 @@ static __always_inline void openssl_control(struct pt_regs *ctx, __u32 library, 
 		return;
 	object = object_get(PT_REGS_PARM1(ctx), library, mntns);
 	if (object)
-		openssl_info(object, mntns, TLSPCAP_INFO_SERVER_NAME, PT_REGS_PARM4(ctx),
-			     TLSPCAP_INFO_LEN - 1);
+		call_info(object, mntns, TLSPCAP_INFO_SERVER_NAME, PT_REGS_PARM4(ctx),
+			  TLSPCAP_INFO_LEN - 1);
 }
 
 static __always_inline void openssl_call(struct pt_regs *ctx, __u32 library, __u32 function,
@@ -173,13 +145,13 @@ static __always_inline void openssl_answer(const struct scope_frame *frame, __u6
 	if (!object)
 		return;
 	if (frame->function == OPENSSL_SERVER_NAME) {
-		openssl_info(object, mntns, TLSPCAP_INFO_SERVER_NAME, result, TLSPCAP_INFO_LEN - 1);
+		call_info(object, mntns, TLSPCAP_INFO_SERVER_NAME, result, TLSPCAP_INFO_LEN - 1);
 		return;
 	}
 	if (bpf_probe_read_user(&text, sizeof(text), (const void *)frame->buffer) ||
 	    bpf_probe_read_user(&length, sizeof(length), (const void *)frame->result))
 		return;
-	openssl_info(object, mntns, TLSPCAP_INFO_ALPN, text, length);
+	call_info(object, mntns, TLSPCAP_INFO_ALPN, text, length);
 }
 
 static __always_inline bool openssl_is_read(__u32 function)

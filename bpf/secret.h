@@ -9,14 +9,15 @@
 
 /* All addresses are in the captured process. */
 struct secret_call {
-	__u64 tls; /* names the TLS object; 0: there is none */
-	__u64 label;
+	__u64 tls;   /* names the TLS object; 0: there is none */
+	__u64 label; /* 0: CLIENT_RANDOM */
 	__u64 secret;
 	__u64 random_base;  /* where the path to the client random begins */
 	__u32 label_length; /* 0: the label ends with a NUL */
 	__u32 length;	    /* of the secret, bytes */
 	__u32 library;
 	__u32 mntns;
+	bool at_return; /* in a <family>_leave, which cannot wait for a page to be read in */
 };
 
 /*
@@ -24,28 +25,31 @@ struct secret_call {
  * memory when the function that is given them begins.
  */
 static __always_inline bool secret_read_label(char label[TLSPCAP_LABEL_LEN], __u64 from,
-					      __u32 length)
+					      __u32 length, bool wait)
 {
+	if (!from) {
+		__builtin_memcpy(label, "CLIENT_RANDOM", sizeof("CLIENT_RANDOM"));
+		return true;
+	}
 	barrier_var(length);
 	if (!length) {
 		if (bpf_probe_read_user_str(label, TLSPCAP_LABEL_LEN, (const void *)from) > 0)
 			return true;
-		return can_wait &&
-		       !bpf_copy_from_user(label, TLSPCAP_LABEL_LEN, (const void *)from);
+		return wait && !bpf_copy_from_user(label, TLSPCAP_LABEL_LEN, (const void *)from);
 	}
 	if (length >= TLSPCAP_LABEL_LEN)
 		return false;
 	if (!bpf_probe_read_user(label, length, (const void *)from))
 		return true;
-	return can_wait && !bpf_copy_from_user(label, length, (const void *)from);
+	return wait && !bpf_copy_from_user(label, length, (const void *)from);
 }
 
 static __always_inline bool secret_read_bytes(__u8 secret[TLSPCAP_SECRET_LEN], __u32 length,
-					      __u64 from)
+					      __u64 from, bool wait)
 {
 	if (!bpf_probe_read_user(secret, length, (const void *)from))
 		return true;
-	return can_wait && !bpf_copy_from_user(secret, length, (const void *)from);
+	return wait && !bpf_copy_from_user(secret, length, (const void *)from);
 }
 
 /* Reads what the call was given and sends it; the client random by `path`. */
@@ -54,6 +58,7 @@ static __always_inline void secret_emit(const struct secret_call *call,
 {
 	struct tlspcap_secret *event;
 	struct object *object = NULL;
+	bool wait = can_wait && !call->at_return;
 	__u32 length = call->length;
 	__u8 secret[TLSPCAP_SECRET_LEN] = {};
 	char label[TLSPCAP_LABEL_LEN] = {};
@@ -63,8 +68,8 @@ static __always_inline void secret_emit(const struct secret_call *call,
 	if (!length || length > TLSPCAP_SECRET_LEN)
 		return;
 	/* Before a place in the ring is taken: what waits must not hold up others. */
-	if (!secret_read_label(label, call->label, call->label_length) ||
-	    !secret_read_bytes(secret, length, call->secret)) {
+	if (!secret_read_label(label, call->label, call->label_length, wait) ||
+	    !secret_read_bytes(secret, length, call->secret, wait)) {
 		count_loss(TLSPCAP_LOSS_FAULT);
 		return;
 	}

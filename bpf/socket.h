@@ -61,6 +61,8 @@ static __always_inline __u8 tls_role(__u64 tls, __u32 library)
 
 	if (!layout || path_read(&layout->server_flag, tls, &flag, sizeof(flag)))
 		return TLSPCAP_ROLE_UNKNOWN;
+	if (layout->server_value)
+		flag = flag == layout->server_value;
 	return flag ? TLSPCAP_ROLE_SERVER : TLSPCAP_ROLE_CLIENT;
 }
 

@@ -15,5 +15,6 @@
 #include "process.h"
 
 #include "openssl.bpf.h"
+#include "gnutls.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -42,6 +42,7 @@ static void print_path(const char *name, const struct tlspcap_path *path)
 static void print_result(const char *file, const struct locate_result *result)
 {
 	static const char *const when[] = {"", "enter", "leave", "enter, leave"};
+	char name[64];
 
 	printf("%s: %s %s\n", file, result->family,
 	       result->version[0] ? result->version : "of unknown version");
@@ -49,6 +50,12 @@ static void print_result(const char *file, const struct locate_result *result)
 	printf("  secrets: %s, %s\n", result->secrets ? "yes" : "no", result->secrets_how);
 	print_path("client random", &result->layout.client_random);
 	print_path("server flag", &result->layout.server_flag);
+	for (int i = 0; i < TLSPCAP_LAYOUT_PATHS; i++) {
+		if (!result->layout.path[i].steps)
+			continue;
+		snprintf(name, sizeof(name), "%s's field %d", result->family, i);
+		print_path(name, &result->layout.path[i]);
+	}
 	for (size_t i = 0; i < result->n_probes; i++)
 		printf("  0x%08llx %2u %-24s %s\n", (unsigned long long)result->probes[i].offset,
 		       result->probes[i].function, result->probes[i].name,

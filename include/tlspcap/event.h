@@ -216,11 +216,11 @@ struct tlspcap_path {
 /* What the kernel side must know of one library file. Index: the library's number. */
 struct tlspcap_layout {
 	struct tlspcap_path client_random; /* 32 bytes, from the object that logs a secret */
-	struct tlspcap_path server_flag;   /* int, nonzero: the TLS object is a server */
+	struct tlspcap_path server_flag;   /* int: whether the TLS object is a server */
 	/* What else the family's own programs read; what they mean says bpf/<family>.h. */
 	struct tlspcap_path path[TLSPCAP_LAYOUT_PATHS];
 	__u32 flags;
-	__u32 reserved;
+	__u32 server_value; /* what server_flag is in a server; 0: anything but 0 */
 };
 
 /* The cookie of a probe: low 8 bits the family's own function number, then the library. */

@@ -115,8 +115,8 @@ struct code_value code_add(struct code_value value, int64_t number)
 {
 	int64_t sum;
 
-	if (value.kind == CODE_UNKNOWN)
-		return value;
+	if (value.kind == CODE_UNKNOWN || (value.kind == CODE_SUM && number))
+		return code_unknown;
 	if (value.kind == CODE_PATH) {
 		if (value.width != 8 ||
 		    __builtin_add_overflow(value.offset[value.index], number, &sum) ||
@@ -213,8 +213,17 @@ struct code_value code_load(struct code_state *state, struct code_value where, u
 }
 
 /* The sum of an address and a constant, in whichever order the compiler adds them. */
+static bool is_word(const struct code_value *value)
+{
+	return value->kind == CODE_PATH && value->index == 1 && value->width == 8 &&
+	       value->offset[1] == 0;
+}
+
 struct code_value code_sum(struct code_value a, struct code_value b)
 {
+	if (is_word(&a) && is_word(&b))
+		return (struct code_value){
+			.kind = CODE_SUM, .width = 8, .offset = {a.offset[0], b.offset[0]}};
 	if (b.kind == CODE_CONSTANT)
 		return code_add(a, b.number);
 	if (a.kind == CODE_CONSTANT)

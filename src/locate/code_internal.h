@@ -34,7 +34,10 @@ struct code_value code_narrow(struct code_value value, unsigned size);
 /* An address so many bytes further on; a constant plus a number. */
 struct code_value code_add(struct code_value value, int64_t number);
 
-/* The sum of an address and a constant, in whichever order the compiler adds them. */
+/*
+ * The sum of an address and a constant, in whichever order the compiler adds them; or of two
+ * words of the object.
+ */
 struct code_value code_sum(struct code_value a, struct code_value b);
 
 /* The low `size` bytes of a register, by its index in the state. */

@@ -16,6 +16,7 @@ struct family {
 static const struct family families[] = {
 	/* libssl-<hash>.so.1.1 is how Python wheels name their own copy. */
 	{openssl_locate, {"libssl.so*", "libssl-*.so*"}},
+	{gnutls_locate, {"libgnutls.so*", "libgnutls-[0-9a-f]*.so*"}},
 };
 
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))

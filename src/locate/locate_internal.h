@@ -77,6 +77,7 @@ enum code_kind {
 	CODE_ARGUMENT, /* the integer argument `index` at entry, plus number */
 	CODE_STACK,    /* the stack pointer at entry, plus number */
 	CODE_PATH,     /* from the object (the first argument): `index` loads, see below */
+	CODE_SUM,      /* of what is loaded from the object at offset[0] and at offset[1] */
 };
 
 /*
@@ -153,11 +154,13 @@ struct code_instruction {
 	uint64_t next;	 /* address of the instruction behind it */
 	uint64_t target; /* of a direct branch, jump or call; 0: none */
 	enum code_flow flow;
-	bool leaves;		  /* a jump out of the walked function, or an indirect one */
-	bool on_zero;		  /* a branch taken when the zero flag is set */
-	bool on_not_zero;	  /* … when it is clear */
-	struct code_value stored; /* a move to memory: what, … */
-	struct code_value where;  /* … and to which address; CODE_UNKNOWN: no store */
+	bool leaves;		    /* a jump out of the walked function, or an indirect one */
+	bool on_zero;		    /* a branch taken when the zero flag is set */
+	bool on_not_zero;	    /* … when it is clear */
+	struct code_value stored;   /* a move to memory: what, … */
+	struct code_value where;    /* … and to which address; CODE_UNKNOWN: no store */
+	struct code_value compared; /* a comparison: of what, … */
+	struct code_value with;	    /* … and with which constant; CODE_UNKNOWN: none */
 };
 
 /* Whether the file's machine is one whose code is read. */
@@ -238,6 +241,26 @@ bool openssl_find_mover(struct code *code, const struct elf_function *plain,
 			const struct elf_function *extended, const struct elf_function *opposite,
 			uint64_t *address);
 
+/* --- gnutls_fields.c ------------------------------------------------------------------ */
+
+/* Where the session keeps what f(session, gnutls_datum_t *, …) points its datum at. */
+bool gnutls_find_datum(struct code *code, const struct elf_function *function,
+		       struct tlspcap_path *path);
+
+/*
+ * Where the session keeps which end it is, 1 a server and 2 a client: what f(session)
+ * compares with one of these. False: nothing is, or several things are.
+ */
+bool gnutls_find_entity(struct code *code, const struct elf_function *function,
+			struct tlspcap_path *path);
+
+/*
+ * The two words of a packet whose sum f(packet, gnutls_datum_t *, …) points its datum at:
+ * two steps in *path.
+ */
+bool gnutls_find_packet(struct code *code, const struct elf_function *function,
+			struct tlspcap_path *path);
+
 /* --- probe.c ------------------------------------------------------------------------- */
 
 /*
@@ -255,5 +278,6 @@ void locate_print_path(char *to, size_t size, const struct tlspcap_path *path);
 
 /* Returns 1 when the family's functions are in the file, 0 when not, or -ENOMEM. */
 int openssl_locate(const struct elf_file *elf, struct locate_result *result);
+int gnutls_locate(const struct elf_file *elf, struct locate_result *result);
 
 #endif

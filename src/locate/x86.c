@@ -318,6 +318,10 @@ void x86_apply(struct code *code, struct code_state *state, const cs_insn *insn,
 		state->zero_is_plain_tls = false;
 		return;
 	}
+	if (insn->id == X86_INS_CMP && x->op_count == 2 && x->operands[1].type == X86_OP_IMM) {
+		instruction->compared = operand_value(state, insn, &x->operands[0]);
+		instruction->with = operand_value(state, insn, &x->operands[1]);
+	}
 	type = compares_type(state, insn);
 	spoil(code, state, insn);
 	if (instruction->flow != CODE_BRANCH)
