@@ -71,6 +71,8 @@ void report_totals(const char *path, const struct writer_counts *written,
 	     "their frames say address=unknown");
 	line(counts->no_keys, "conversations without all their secrets",
 	     "failed handshakes, or libraries that were not probed in time");
+	line(counts->untied_secrets, "secrets whose connection was not found",
+	     "connections that were not captured from their start, QUIC; not in the file");
 	line(counts->datagram, "TLS objects on datagram sockets (DTLS, QUIC)",
 	     "these are not written");
 	line(written->discarded, "packets that were not written",

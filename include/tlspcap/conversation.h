@@ -105,6 +105,9 @@ struct conversation_limits {
 	size_t held_bytes_each;	   /* 0: default 512 KiB */
 	uint64_t held_ns;	   /* then they go without; 0: default 3 s */
 	size_t secrets;		   /* remembered, to write each once; 0: default 65536 */
+	size_t hints;		   /* secrets that wait for their connection; 0: default 8192 */
+	size_t hints_each;	   /* of one process; 0: default 512 */
+	uint64_t hint_ns;	   /* then they are given up; 0: default 10 s */
 };
 
 struct conversation_counts {
@@ -116,6 +119,7 @@ struct conversation_counts {
 	uint64_t gaps;
 	uint64_t gap_bytes;
 	uint64_t secrets;	  /* different ones */
+	uint64_t untied_secrets;  /* whose connection was not found: not told */
 	uint64_t record_bytes[2]; /* given to the sink; index: direction */
 	uint64_t no_keys;	  /* conversations whose records could not be decrypted */
 	uint64_t datagram;	  /* objects on a socket that is not TCP: not written */

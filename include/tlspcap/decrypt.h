@@ -108,6 +108,15 @@ void decrypt_lose(struct decrypt *decrypt, enum decrypt_side side, uint64_t leng
  */
 void decrypt_want_data(struct decrypt *decrypt, bool wanted);
 
+/*
+ * Whether a secret is one of this connection: it opens one of the records that wait for it. The
+ * client random of the handshake that it belongs to, or NULL: it does not, or that cannot be said
+ * (yet). It is not taken; decrypt_secret() does that. Tries, which are a derivation of keys or a
+ * record each, are taken from *tries; none are left when it ends at 0.
+ */
+const uint8_t *decrypt_prove(struct decrypt *decrypt, const char *label, const uint8_t *secret,
+			     size_t length, unsigned int *tries);
+
 const struct decrypt_info *decrypt_info(const struct decrypt *decrypt);
 enum decrypt_status decrypt_status(const struct decrypt *decrypt, enum decrypt_side side);
 

@@ -30,22 +30,24 @@
 #define TLSPCAP_SECRET_LEN   64 /* SHA-512's output; the longest logged one is 48 */
 #define TLSPCAP_INFO_LEN     256
 #define TLSPCAP_TEXT_LEN     512
+#define TLSPCAP_CANDIDATES   8 /* places where a secret's client random may be */
 
 enum tlspcap_event_type {
 	TLSPCAP_EVENT_NONE = 0,
 	/* made by the kernel probes */
-	TLSPCAP_EVENT_OPEN = 1,	       /* a TLS object is seen for the first time */
-	TLSPCAP_EVENT_SOCKET = 2,      /* the TLS object's bytes pass this socket */
-	TLSPCAP_EVENT_STATE = 3,       /* that socket changed its TCP state */
-	TLSPCAP_EVENT_DATA = 4,	       /* plaintext that a library call accepted or returned */
-	TLSPCAP_EVENT_GAP = 5,	       /* plaintext that there was and that we do not have */
-	TLSPCAP_EVENT_SECRET = 6,      /* one key log secret */
-	TLSPCAP_EVENT_INFO = 7,	       /* server name, ALPN */
-	TLSPCAP_EVENT_CLOSE = 8,       /* the TLS object is freed */
-	TLSPCAP_EVENT_EXIT = 9,	       /* the process is gone */
-	TLSPCAP_EVENT_STREAM = 10,     /* bytes as they passed the socket: struct tlspcap_data */
-	TLSPCAP_EVENT_STREAM_GAP = 11, /* such bytes that we do not have: struct tlspcap_gap */
-	TLSPCAP_EVENT_STREAM_END = 12, /* no TLS on this socket: no more of its bytes come */
+	TLSPCAP_EVENT_OPEN = 1,		/* a TLS object is seen for the first time */
+	TLSPCAP_EVENT_SOCKET = 2,	/* the TLS object's bytes pass this socket */
+	TLSPCAP_EVENT_STATE = 3,	/* that socket changed its TCP state */
+	TLSPCAP_EVENT_DATA = 4,		/* plaintext that a library call accepted or returned */
+	TLSPCAP_EVENT_GAP = 5,		/* plaintext that there was and that we do not have */
+	TLSPCAP_EVENT_SECRET = 6,	/* one key log secret */
+	TLSPCAP_EVENT_INFO = 7,		/* server name, ALPN */
+	TLSPCAP_EVENT_CLOSE = 8,	/* the TLS object is freed */
+	TLSPCAP_EVENT_EXIT = 9,		/* the process is gone */
+	TLSPCAP_EVENT_STREAM = 10,	/* bytes as they passed the socket: struct tlspcap_data */
+	TLSPCAP_EVENT_STREAM_GAP = 11,	/* such bytes that we do not have: struct tlspcap_gap */
+	TLSPCAP_EVENT_STREAM_END = 12,	/* no TLS on this socket: no more of its bytes come */
+	TLSPCAP_EVENT_SECRET_HINT = 13, /* a secret that does not surely say whose it is */
 	/* made by user space, so that a recording holds all that the later stages see */
 	TLSPCAP_EVENT_CLOCK = 64,     /* what time it is; deadlines are looked at here only */
 	TLSPCAP_EVENT_NAMESPACE = 65, /* a mount namespace's name and description */
@@ -168,6 +170,21 @@ struct tlspcap_secret {
 	__u8 secret[TLSPCAP_SECRET_LEN];
 	__u32 secret_length;
 	__u32 reserved;
+};
+
+/*
+ * A secret, and what was read where its client random may be. The conversation stage finds
+ * whose it is: by a candidate that is the random of a ClientHello, or by a record that the secret
+ * opens. All of one tls_id belong to one handshake, until a label comes with another secret.
+ */
+struct tlspcap_secret_hint {
+	struct tlspcap_event event;
+	/* As in struct tlspcap_secret, or as TLS 1.3 names it (RFC 8446, 7.1): "c hs traffic". */
+	char label[TLSPCAP_LABEL_LEN];
+	__u8 secret[TLSPCAP_SECRET_LEN];
+	__u32 secret_length;
+	__u32 candidates; /* 0 … TLSPCAP_CANDIDATES; more do not follow */
+	__u8 candidate[TLSPCAP_CANDIDATES][TLSPCAP_RANDOM_LEN];
 };
 
 enum tlspcap_info_kind {

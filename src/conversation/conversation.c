@@ -398,4 +398,5 @@ void conversation_expire(struct conversations *all)
 		conversation_end(all, conversation, conversation_how(conversation));
 	}
 	records_expire(all);
+	hints_expire(all);
 }

@@ -21,6 +21,9 @@ static void set_limits(struct conversation_limits *to, const struct conversation
 	to->held_bytes_each = or_default(to->held_bytes_each, (size_t)512 << 10);
 	to->held_ns = or_default(to->held_ns, 3000000000);
 	to->secrets = or_default(to->secrets, 65536);
+	to->hints = or_default(to->hints, 8192);
+	to->hints_each = or_default(to->hints_each, 512);
+	to->hint_ns = or_default(to->hint_ns, 10000000000);
 }
 
 struct conversations *conversations_new(const struct conversation_limits *limits,
@@ -45,7 +48,7 @@ struct conversations *conversations_new(const struct conversation_limits *limits
 	if (all->scratch && table_init(&all->objects, n) && table_init(&all->processes, n) &&
 	    table_init(&all->sockets, n) && table_init(&all->tuples, n) &&
 	    table_init(&all->randoms, n) && table_init(&all->shown, n) &&
-	    secrets_init(&all->secrets, all->limits.secrets))
+	    secrets_init(&all->secrets, all->limits.secrets) && hints_init(all))
 		return all;
 	conversations_free(all);
 	return NULL;
@@ -154,35 +157,30 @@ static bool feed_gap(struct conversations *all, const struct tlspcap_event *even
 	return true;
 }
 
-static bool feed_secret(struct conversations *all, const struct tlspcap_event *event)
+void conversations_secret(struct conversations *all, const struct tlspcap_secret *secret,
+			  struct conversation *owner, struct object *object)
 {
-	const struct tlspcap_secret *secret = (const void *)event;
 	struct conversation *conversation;
-	struct object *object;
-	bool is_new;
+	bool is_new = secrets_add(&all->secrets, secret);
 
-	if (!is_string(secret->label, sizeof(secret->label)) || !secret->label[0] ||
-	    !secret->secret_length || secret->secret_length > TLSPCAP_SECRET_LEN)
-		return false;
-	is_new = secrets_add(&all->secrets, secret);
 	if (is_new) {
 		all->counts.secrets++;
-		all->sink.secret(all->sink.ctx, secret, conversation_wall(all, event->time_ns));
-		conversation = endpoint_find_random(all, secret->client_random);
-		if (conversation && conversation->records)
-			records_secret(conversation, secret->label, secret->secret,
-				       secret->secret_length);
+		all->sink.secret(all->sink.ctx, secret,
+				 conversation_wall(all, secret->event.time_ns));
+		if (!owner)
+			owner = endpoint_find_random(all, secret->client_random);
+		if (owner && owner->records)
+			records_secret(owner, secret->label, secret->secret, secret->secret_length);
 	}
-	object = event->tls_id ? object_get(all, event) : NULL;
 	if (!object)
-		return true;
+		return;
 	conversation = object->conversation;
 	if (object->has_random) {
 		/* A renegotiation has a random of its own (RFC 5246, 7.4.1.2). */
 		if (is_new && conversation && conversation->records)
 			records_secret(conversation, secret->label, secret->secret,
 				       secret->secret_length);
-		return true;
+		return;
 	}
 	object->has_random = true;
 	memcpy(object->client_random, secret->client_random, sizeof(object->client_random));
@@ -190,6 +188,31 @@ static bool feed_secret(struct conversations *all, const struct tlspcap_event *e
 		conversation_learn_random(all, conversation, object);
 	else
 		object_bind_by_random(all, object);
+}
+
+static bool is_secret(const char label[TLSPCAP_LABEL_LEN], uint32_t length)
+{
+	return is_string(label, TLSPCAP_LABEL_LEN) && label[0] && length &&
+	       length <= TLSPCAP_SECRET_LEN;
+}
+
+static bool feed_secret(struct conversations *all, const struct tlspcap_event *event)
+{
+	const struct tlspcap_secret *secret = (const void *)event;
+
+	if (!is_secret(secret->label, secret->secret_length))
+		return false;
+	conversations_secret(all, secret, NULL, event->tls_id ? object_get(all, event) : NULL);
+	return true;
+}
+
+static bool feed_hint(struct conversations *all, const struct tlspcap_event *event)
+{
+	const struct tlspcap_secret_hint *hint = (const void *)event;
+
+	if (!is_secret(hint->label, hint->secret_length) || hint->candidates > TLSPCAP_CANDIDATES)
+		return false;
+	hints_feed(all, hint);
 	return true;
 }
 
@@ -280,6 +303,7 @@ static const struct handler {
 	[TLSPCAP_EVENT_STREAM] = {feed_stream, sizeof(struct tlspcap_data)},
 	[TLSPCAP_EVENT_STREAM_GAP] = {feed_stream_gap, sizeof(struct tlspcap_gap)},
 	[TLSPCAP_EVENT_STREAM_END] = {records_end, sizeof(struct tlspcap_event)},
+	[TLSPCAP_EVENT_SECRET_HINT] = {feed_hint, sizeof(struct tlspcap_secret_hint)},
 	[TLSPCAP_EVENT_CLOCK] = {feed_clock, sizeof(struct tlspcap_clock)},
 	[TLSPCAP_EVENT_NAMESPACE] = {feed_namespace, sizeof(struct tlspcap_namespace)},
 	[TLSPCAP_EVENT_LOSS] = {feed_loss, sizeof(struct tlspcap_loss_counters)},
@@ -316,6 +340,7 @@ void conversations_finish(struct conversations *all)
 	}
 	while (!list_empty(&all->objects_recent))
 		object_discard(all, container_of(all->objects_recent.next, struct object, recent));
+	hints_finish(all);
 }
 
 const struct conversation_counts *conversations_counts(const struct conversations *all)
@@ -339,6 +364,7 @@ void conversations_free(struct conversations *all)
 	table_free(&all->randoms);
 	table_free(&all->shown);
 	secrets_free(&all->secrets);
+	hints_free(all);
 	if (all->scratch)
 		explicit_bzero(all->scratch, DECRYPT_SCRATCH);
 	free(all->scratch);

@@ -73,10 +73,15 @@ void endpoint_fill(const struct conversations *all, struct conversation *convers
 	info->established_ns = wall_or_zero(all, socket->established_ns);
 }
 
-static void suppress(struct conversations *all, struct conversation *conversation)
+/* Secrets of the process at this end are for the other one. */
+static void suppress(struct conversations *all, struct conversation *conversation,
+		     struct conversation *other)
 {
 	endpoint_forget(all, conversation);
 	conversation->suppressed = true;
+	other->peer_pid = conversation->info.pid;
+	if (other->records)
+		hints_wait(other->records);
 	records_free(conversation);
 	all->counts.both_ends++;
 }
@@ -167,7 +172,7 @@ void endpoint_register(struct conversations *all, struct conversation *conversat
 	hash = table_hash_bytes(&all->tuples, &conversation->tuple, sizeof(conversation->tuple));
 	other = find_tuple(all, &conversation->tuple, hash);
 	if (other && other->flipped != conversation->flipped && !conversation->opened) {
-		suppress(all, conversation);
+		suppress(all, conversation, other);
 		return;
 	}
 	/* The same end twice: a 4-tuple names one socket at a time, so the older one is over. */
@@ -198,11 +203,11 @@ void endpoint_register_random(struct conversations *all, struct conversation *co
 	other = find_random(all, info->client_random, hash);
 	if (other && can_be_ends(conversation, other)) {
 		if (!conversation->opened) {
-			suppress(all, conversation);
+			suppress(all, conversation, other);
 			return;
 		}
 		if (!other->opened)
-			suppress(all, other);
+			suppress(all, other, conversation);
 	}
 	/* One with an unknown address never stands in the way of one with a known address. */
 	if (!info->addresses_known)

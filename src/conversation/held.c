@@ -11,6 +11,7 @@ struct held *held_take(struct records *records)
 	records->held_last = &records->held;
 	records->held_bytes = 0;
 	records->waits = false;
+	hints_stop(records);
 	list_remove(&records->holding);
 	return first;
 }
@@ -66,4 +67,5 @@ void held_wait(struct records *records)
 	records->held_since = records->all->now;
 	list_remove(&records->holding);
 	list_add(&records->all->holding, &records->holding);
+	hints_wait(records);
 }

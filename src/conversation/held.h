@@ -22,6 +22,13 @@ struct held {
 	uint8_t bytes[];
 };
 
+/* It may be one of this process's secrets that a connection waits for. */
+struct suspect {
+	struct list waiting;	      /* hint_process.waiting */
+	struct hint_process *process; /* NULL: none */
+	struct records *records;
+};
+
 struct records {
 	struct conversations *all;
 	struct conversation *conversation;
@@ -40,7 +47,9 @@ struct records {
 	unsigned int labels;		       /* bits: index in key_labels */
 	struct held *held, **held_last;
 	size_t held_bytes;
-	uint64_t held_since; /* with `waits`: since then */
+	uint64_t held_since;	    /* with `waits`: since then */
+	uint32_t tid;		    /* of the thread that moved bytes last */
+	struct suspect suspects[2]; /* its own process, and that at the other end */
 };
 
 /* Keeps a copy. False when it may hold no more; others may have been settled to make room. */

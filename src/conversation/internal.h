@@ -50,6 +50,8 @@ struct object {
 	bool has_random, has_socket;
 	bool suppressed; /* its socket's conversation was the other end of one that we have */
 	uint8_t client_random[TLSPCAP_RANDOM_LEN];
+	uint32_t handshakes;	      /* of which it gave secrets, as far as they were told apart */
+	unsigned int hinted;	      /* bits: labels of secrets of the newest one */
 	struct tlspcap_socket socket; /* valid with has_socket */
 
 	struct pending *pending, **pending_last;
@@ -80,6 +82,7 @@ struct conversation {
 	struct tuple tuple;
 	bool flipped; /* `local` is tuple.address[1] */
 
+	uint32_t peer_pid; /* of the process at the other end; 0: not captured */
 	bool opened;
 	bool suppressed; /* the other end of one that we have */
 	bool datagram;
@@ -90,9 +93,16 @@ struct conversation {
 };
 
 struct secrets {
-	struct table table, by_random;
+	struct table table, by_random, by_secret;
 	struct secret_entry *ring; /* the oldest is forgotten first */
 	size_t size, used, next;
+};
+
+struct hints {
+	struct table processes, candidates;
+	struct list recent; /* the oldest first */
+	size_t size, used;
+	unsigned int tries; /* that are left until the next CLOCK */
 };
 
 struct conversations {
@@ -111,6 +121,7 @@ struct conversations {
 	size_t pending_bytes, held_bytes;
 
 	struct secrets secrets;
+	struct hints hints;
 	uint8_t *scratch; /* of all decrypt stages */
 	uint64_t now;	  /* never goes back */
 	uint64_t offset;  /* wall clock minus event time */
@@ -211,5 +222,27 @@ void secrets_find(const struct secrets *secrets, const uint8_t *client_random, s
 		  void *ctx);
 /* True when it was not there yet. */
 bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret);
+/* The client random that this secret was told with; its own is not looked at. NULL: never. */
+const uint8_t *secrets_random(const struct secrets *secrets, const struct tlspcap_secret *secret);
+
+/* hints.c: secrets that do not say whose they are */
+bool hints_init(struct conversations *all);
+void hints_free(struct conversations *all);
+void hints_feed(struct conversations *all, const struct tlspcap_secret_hint *hint);
+/* It holds something that needs a secret; or no longer. */
+void hints_wait(struct records *records);
+void hints_stop(struct records *records);
+/* More of it came: one of the secrets of its process may open that. */
+void hints_try(struct records *records);
+/* Its ClientHello was read. */
+void hints_hello(struct conversations *all, struct conversation *conversation);
+void hints_expire(struct conversations *all);
+/* The capture ends: those that are left are counted. */
+void hints_finish(struct conversations *all);
+
+/* conversations.c */
+/* A secret is known. owner: whose it is, NULL: whose random it has; object: its, or NULL. */
+void conversations_secret(struct conversations *all, const struct tlspcap_secret *secret,
+			  struct conversation *owner, struct object *object);
 
 #endif

@@ -363,7 +363,10 @@ static bool learn_random(struct records *records)
 	records->has_random = true;
 	secrets_find(&records->all->secrets, info->client_random, take_secret, records);
 	conversation_set_random(records->all, conversation, info->client_random);
-	return conversation->records != NULL;
+	if (!conversation->records)
+		return false;
+	hints_hello(records->all, conversation);
+	return true;
 }
 
 static void hold(struct records *records, const struct held *item, const uint8_t *bytes)
@@ -384,8 +387,10 @@ static void hold(struct records *records, const struct held *item, const uint8_t
 	feed_decrypt(records, item, bytes);
 	if (records->decrypt && !learn_random(records))
 		return;
-	if (needs_secret(records))
+	if (needs_secret(records)) {
 		held_wait(records);
+		hints_try(records);
+	}
 	settle_if_ready(records);
 }
 
@@ -491,6 +496,7 @@ bool records_stream(struct conversations *all, const struct tlspcap_data *data)
 			return true;
 	}
 	records->next[data->direction] = data->offset + data->length;
+	records->tid = event->tid;
 	take(records, &item, data->bytes);
 	return true;
 }

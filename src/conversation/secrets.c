@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Which secrets were told already (both ends of a connection have the same ones), and which
- * ones a client random has.
+ * Which secrets were told already (both ends of a connection have the same ones), which ones a
+ * client random has, and which random a secret has.
  */
 #include <conversation/internal.h>
 
@@ -13,7 +13,7 @@ struct secret_key {
 };
 
 struct secret_entry {
-	struct table_node node, by_random;
+	struct table_node node, by_random, by_secret;
 	bool in_randoms;
 	struct secret_key key;
 };
@@ -26,13 +26,14 @@ bool secrets_init(struct secrets *secrets, size_t size)
 	secrets->ring = calloc(size, sizeof(*secrets->ring));
 	secrets->size = size;
 	return secrets->ring && table_init(&secrets->table, size) &&
-	       table_init(&secrets->by_random, size);
+	       table_init(&secrets->by_random, size) && table_init(&secrets->by_secret, size);
 }
 
 void secrets_free(struct secrets *secrets)
 {
 	table_free(&secrets->table);
 	table_free(&secrets->by_random);
+	table_free(&secrets->by_secret);
 	free(secrets->ring);
 }
 
@@ -50,17 +51,28 @@ static void enter_random(struct secrets *secrets, struct secret_entry *entry)
 		table_add(&secrets->by_random, &entry->by_random, hash);
 }
 
-bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
+/* Bytes after the NUL and after the secret's end are not part of it. */
+static struct secret_key key_of(const struct tlspcap_secret *secret)
 {
 	struct secret_key key = {.length = secret->secret_length};
-	struct secret_entry *entry;
-	struct table_node *node;
-	uint64_t hash;
 
-	/* Bytes after the NUL and after the secret's end are not part of it. */
 	memcpy(key.label, secret->label, strnlen(secret->label, sizeof(key.label)));
 	memcpy(key.client_random, secret->client_random, sizeof(key.client_random));
 	memcpy(key.secret, secret->secret, secret->secret_length);
+	return key;
+}
+
+static uint64_t hash_secret(const struct secrets *secrets, const struct secret_key *key)
+{
+	return table_hash_bytes(&secrets->by_secret, key->secret, sizeof(key->secret));
+}
+
+bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
+{
+	struct secret_key key = key_of(secret);
+	struct secret_entry *entry;
+	struct table_node *node;
+	uint64_t hash;
 
 	hash = table_hash_bytes(&secrets->table, &key, sizeof(key));
 	for (node = table_find(&secrets->table, hash); node; node = table_match(node->next, hash)) {
@@ -72,6 +84,7 @@ bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
 	entry = &secrets->ring[secrets->next];
 	if (secrets->used == secrets->size) {
 		table_remove(&secrets->table, &entry->node);
+		table_remove(&secrets->by_secret, &entry->by_secret);
 		if (entry->in_randoms)
 			table_remove(&secrets->by_random, &entry->by_random);
 	} else {
@@ -80,6 +93,7 @@ bool secrets_add(struct secrets *secrets, const struct tlspcap_secret *secret)
 	secrets->next = (secrets->next + 1) % secrets->size;
 	entry->key = key;
 	table_add(&secrets->table, &entry->node, hash);
+	table_add(&secrets->by_secret, &entry->by_secret, hash_secret(secrets, &key));
 	enter_random(secrets, entry);
 	return true;
 }
@@ -97,4 +111,22 @@ void secrets_find(const struct secrets *secrets, const uint8_t *client_random, s
 		if (!memcmp(entry->key.client_random, client_random, TLSPCAP_RANDOM_LEN))
 			fn(ctx, entry->key.label, entry->key.secret, entry->key.length);
 	}
+}
+
+const uint8_t *secrets_random(const struct secrets *secrets, const struct tlspcap_secret *secret)
+{
+	struct secret_key key = key_of(secret);
+	uint64_t hash = hash_secret(secrets, &key);
+	struct table_node *node = table_find(&secrets->by_secret, hash);
+
+	for (; node; node = table_match(node->next, hash)) {
+		const struct secret_entry *entry =
+			container_of(node, struct secret_entry, by_secret);
+
+		if (entry->key.length == key.length &&
+		    !memcmp(entry->key.label, key.label, sizeof(key.label)) &&
+		    !memcmp(entry->key.secret, key.secret, sizeof(key.secret)))
+			return entry->key.client_random;
+	}
+	return NULL;
 }

@@ -9,7 +9,6 @@
 #define PENDING_BYTES  (256 * 1024)
 #define RESYNC_RECORDS 4096
 #define RESYNC_MOST    (1 << 20)
-#define STAMP_LEN      sizeof(uint64_t)
 
 bool header_plausible(const uint8_t *header)
 {
@@ -85,19 +84,6 @@ void decrypt_free(struct decrypt *d)
 static bool queue_empty(const struct side *s)
 {
 	return s->queue_head == s->queue_tail;
-}
-
-static struct wire queue_at(const struct side *s, size_t offset)
-{
-	uint64_t time_ns;
-
-	memcpy(&time_ns, s->queue + offset, STAMP_LEN);
-	return wire_at(s->queue + offset + STAMP_LEN, time_ns);
-}
-
-static size_t entry_size(const struct wire *wire)
-{
-	return STAMP_LEN + HEADER_LEN + wire->length;
 }
 
 static bool queue_grow(struct side *s, size_t need, size_t most)

@@ -3,11 +3,12 @@
  * Inside of the decrypt stage. Layers, each knows only those above it in this file:
  * suites (tables), keys (key derivation), protect (one record opened), hello (messages read),
  * messages (handshake reassembly), step (what one record does), resync (after a loss),
- * decrypt (bytes to records, waiting).
+ * decrypt (bytes to records, waiting), prove (whose a secret is).
  */
 #ifndef TLSPCAP_DECRYPT_INTERNAL_H
 #define TLSPCAP_DECRYPT_INTERNAL_H
 
+#include <string.h>
 #include <openssl/evp.h>
 #include <tlspcap/decrypt.h>
 
@@ -296,6 +297,22 @@ static inline struct wire wire_at(const uint8_t *record, uint64_t time_ns)
 		.fragment = record + HEADER_LEN,
 		.length = (size_t)(record[3] << 8 | record[4]),
 	};
+}
+
+#define STAMP_LEN sizeof(uint64_t)
+
+/* A record that waits, and the bytes that it takes in the queue. */
+static inline struct wire queue_at(const struct side *s, size_t offset)
+{
+	uint64_t time_ns;
+
+	memcpy(&time_ns, s->queue + offset, STAMP_LEN);
+	return wire_at(s->queue + offset + STAMP_LEN, time_ns);
+}
+
+static inline size_t entry_size(const struct wire *wire)
+{
+	return STAMP_LEN + HEADER_LEN + wire->length;
 }
 
 /* messages.c: the handshake bytes of one record. 0, -EBADMSG, -ENOMEM. */
