@@ -31,6 +31,7 @@ enum conversation_source {
 	CONVERSATION_PLAINTEXT =
 		0,	      /* data(): what the library's calls moved, or decrypted records */
 	CONVERSATION_RECORDS, /* records(): the socket's own bytes */
+	CONVERSATION_SEALED,  /* … and never plaintext, also after a gap */
 };
 
 /* What is known. The pointers and the structure live as long as the conversation. */
@@ -68,6 +69,20 @@ const struct conversation_info *conversation_info(const struct conversation *con
 void conversation_set_user(struct conversation *conversation, void *user);
 void *conversation_user(const struct conversation *conversation);
 
+/*
+ * From inside records(): the piece at hand and all that follows are wanted as data() instead,
+ * which comes after records() has returned. False: there is no plaintext to be had; the piece
+ * is what there is. What the piece completes comes whole, also its bytes of earlier pieces.
+ */
+bool conversation_want_plaintext(struct conversation *conversation,
+				 enum tlspcap_direction direction);
+
+/*
+ * Bytes that were held are given out one after the other, and the secrets for all of them
+ * have been told: records() will go on before anything else happens.
+ */
+bool conversation_is_settling(const struct conversation *conversation);
+
 /* Whom the table tells. Times are wall-clock nanoseconds since 1970. */
 struct conversation_sink {
 	void *ctx;
@@ -93,6 +108,10 @@ struct conversation_sink {
 	/* Each different secret once, as soon as it is known. */
 	void (*secret)(void *ctx, const struct tlspcap_secret *secret, uint64_t time_ns);
 	void (*name_space)(void *ctx, const struct tlspcap_namespace *name_space);
+	/* No process lives in the mount namespace any more. NULL: not of interest. */
+	void (*name_space_end)(void *ctx, uint32_t mntns);
+	/* What time it is, several times a second. NULL: not of interest. */
+	void (*clock)(void *ctx, uint64_t time_ns);
 };
 
 struct conversation_limits {

@@ -49,9 +49,10 @@ enum tlspcap_event_type {
 	TLSPCAP_EVENT_STREAM_END = 12,	/* no TLS on this socket: no more of its bytes come */
 	TLSPCAP_EVENT_SECRET_HINT = 13, /* a secret that does not surely say whose it is */
 	/* made by user space, so that a recording holds all that the later stages see */
-	TLSPCAP_EVENT_CLOCK = 64,     /* what time it is; deadlines are looked at here only */
-	TLSPCAP_EVENT_NAMESPACE = 65, /* a mount namespace's name and description */
-	TLSPCAP_EVENT_LOSS = 66,      /* the kernel's drop counters, cumulative */
+	TLSPCAP_EVENT_CLOCK = 64,	  /* what time it is; deadlines are looked at here only */
+	TLSPCAP_EVENT_NAMESPACE = 65,	  /* a mount namespace's name and description */
+	TLSPCAP_EVENT_LOSS = 66,	  /* the kernel's drop counters, cumulative */
+	TLSPCAP_EVENT_NAMESPACE_END = 67, /* no process lives in event.mntns any more */
 };
 
 /* Seen from the captured process. */
@@ -200,7 +201,7 @@ struct tlspcap_info {
 	char text[TLSPCAP_INFO_LEN]; /* NUL-terminated */
 };
 
-/* CLOSE and EXIT are a bare struct tlspcap_event. */
+/* CLOSE, EXIT and NAMESPACE_END are a bare struct tlspcap_event. */
 
 struct tlspcap_clock {
 	struct tlspcap_event event;

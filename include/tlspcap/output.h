@@ -16,12 +16,25 @@
 
 struct output;
 
+struct output_options {
+	bool gzip;   /* compressed, a gzip member for each flush: a file that is cut still opens */
+	size_t room; /* of the buffer; 0: 1 MiB. It grows for larger blocks */
+};
+
 /*
  * `path` "-" is standard output. Returns 0 or negative errno: -ELOOP it is a symbolic link,
  * -EPERM somebody else's, -EMLINK it has more than one name, -EISDIR, …; *why is then a
  * sentence for the user; free() it.
  */
-int output_open(const char *path, struct output **output, char **why);
+int output_open(const char *path, const struct output_options *options, struct output **output,
+		char **why);
+
+/*
+ * A new file in the folder that `folder` (a descriptor) is; -EEXIST when something has that
+ * name, whatever it is. `options` may be NULL here and above.
+ */
+int output_create(int folder, const char *name, const struct output_options *options,
+		  struct output **output);
 
 /*
  * Room for one block of at most `size` bytes in the output's buffer; writes older blocks
@@ -41,6 +54,15 @@ int output_error(const struct output *output);
 
 /* Committed so far, bytes. */
 uint64_t output_bytes(const struct output *output);
+
+/* Written so far, bytes: after compression, without what is in the buffer. */
+uint64_t output_written(const struct output *output);
+
+/* Which file it is: two are one exactly when both numbers are equal. */
+struct output_identity {
+	uint64_t device, inode;
+};
+struct output_identity output_identity(const struct output *output);
 
 bool output_is_pipe(const struct output *output);
 

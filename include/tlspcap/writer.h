@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * writer: joins conversation, view, frame, pcapng and output: from conversations to a file.
+ * writer: joins conversation, view, frame, pcapng, output and files: from conversations to a
+ * file, or to files that follow one another.
  */
 #ifndef TLSPCAP_WRITER_H
 #define TLSPCAP_WRITER_H
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <tlspcap/conversation.h>
+#include <tlspcap/files.h>
 #include <tlspcap/view.h>
 
 struct writer;
@@ -21,11 +23,21 @@ struct writer_options {
 	uint64_t packets;	   /* stop after so many; 0: never */
 	const char *application;   /* "tlspcap 0.1.0" */
 	const char *hardware, *os; /* of the machine that was captured; NULL: left out */
+	struct files_rules rules;  /* when a file is followed by another one */
+	bool no_secrets;	   /* only in the key log; with VIEW_TLS no plaintext either */
+	uint64_t now_ns;	   /* wall clock; 0: the events will tell it */
+	/* As in struct files_options. */
+	void (*privilege)(bool on);
+	void (*closed)(void *ctx, const char *path);
+	void *ctx;
 };
 
 struct writer_counts {
 	uint64_t packets;
-	uint64_t bytes;	    /* of the file */
+	uint64_t bytes;	    /* of all files, before compression */
+	uint64_t files;	    /* begun */
+	uint64_t deleted;   /* of these, to stay within a limit */
+	uint64_t withheld;  /* bytes of plaintext that were not to be written */
 	uint64_t filtered;  /* packets that the filter rejected */
 	uint64_t secrets;   /* lines in DSBs */
 	uint64_t discarded; /* packets after -c was reached, or after a write error */
@@ -48,6 +60,9 @@ bool writer_done(const struct writer *writer);
 
 /* The first error of a write, negative errno, or 0. */
 int writer_error(const struct writer *writer);
+
+/* A sentence about that error for the user, or NULL: strerror() says it all. */
+const char *writer_why(const struct writer *writer);
 bool writer_is_pipe(const struct writer *writer);
 
 const struct writer_counts *writer_counts(const struct writer *writer);

@@ -255,6 +255,8 @@ static bool feed_clock(struct conversations *all, const struct tlspcap_event *ev
 
 	all->offset = clock->realtime_ns - event->time_ns;
 	conversation_expire(all);
+	if (all->sink.clock)
+		all->sink.clock(all->sink.ctx, clock->realtime_ns);
 	return true;
 }
 
@@ -266,6 +268,13 @@ static bool feed_namespace(struct conversations *all, const struct tlspcap_event
 	    !is_string(name_space->description, sizeof(name_space->description)))
 		return false;
 	all->sink.name_space(all->sink.ctx, name_space);
+	return true;
+}
+
+static bool feed_namespace_end(struct conversations *all, const struct tlspcap_event *event)
+{
+	if (all->sink.name_space_end)
+		all->sink.name_space_end(all->sink.ctx, event->mntns);
 	return true;
 }
 
@@ -306,6 +315,7 @@ static const struct handler {
 	[TLSPCAP_EVENT_SECRET_HINT] = {feed_hint, sizeof(struct tlspcap_secret_hint)},
 	[TLSPCAP_EVENT_CLOCK] = {feed_clock, sizeof(struct tlspcap_clock)},
 	[TLSPCAP_EVENT_NAMESPACE] = {feed_namespace, sizeof(struct tlspcap_namespace)},
+	[TLSPCAP_EVENT_NAMESPACE_END] = {feed_namespace_end, sizeof(struct tlspcap_event)},
 	[TLSPCAP_EVENT_LOSS] = {feed_loss, sizeof(struct tlspcap_loss_counters)},
 };
 

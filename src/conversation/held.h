@@ -41,6 +41,8 @@ struct records {
 	bool by_calls;			       /* the library's calls tell the plaintext */
 	bool has_random;		       /* the ClientHello was read */
 	bool unread[2];			       /* it was told that plaintext is missing */
+	bool settling;			       /* what was held is being given out */
+	bool sealed;			       /* plaintext is never wanted */
 	bool renegotiating;		       /* held again, for the secret of a later handshake */
 	bool waits;			       /* something that it holds needs a secret */
 	uint8_t handshake[TLSPCAP_RANDOM_LEN]; /* client random of the newest one looked at */
@@ -51,6 +53,9 @@ struct records {
 	uint32_t tid;		    /* of the thread that moved bytes last */
 	struct suspect suspects[2]; /* its own process, and that at the other end */
 };
+
+/* The next piece of the stream, or a gap in it. The conversation's records may be gone then. */
+void records_take(struct records *records, const struct held *item, const uint8_t *bytes);
 
 /* Keeps a copy. False when it may hold no more; others may have been settled to make room. */
 bool held_add(struct records *records, const struct held *head, const uint8_t *bytes);

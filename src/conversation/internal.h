@@ -184,12 +184,14 @@ void conversation_open(struct conversations *all, struct conversation *conversat
 void conversation_set_random(struct conversations *all, struct conversation *conversation,
 			     const uint8_t *client_random);
 
-/* records.c: the socket's bytes. Handlers of events return false on what is malformed. */
+/* streams.c: the socket's bytes. Handlers of events return false on what is malformed. */
 bool records_begin(struct conversations *all, const struct tlspcap_open *open);
 bool records_socket(struct conversations *all, const struct tlspcap_socket *socket);
 bool records_stream(struct conversations *all, const struct tlspcap_data *data);
 bool records_gap(struct conversations *all, const struct tlspcap_gap *gap);
 bool records_end(struct conversations *all, const struct tlspcap_event *event);
+
+/* records.c: what becomes of them. */
 /* A secret of this connection was told. */
 void records_secret(struct conversation *conversation, const char *label, const uint8_t *secret,
 		    size_t length);

@@ -169,7 +169,7 @@ static void give_gap(struct records *records, const struct held *item)
 	if (records->by_calls)
 		return; /* what the library's calls moved is whole */
 	/* Without keys what follows is as readable as what was before. */
-	if (records->decrypt)
+	if (records->decrypt && !records->sealed)
 		set_mode(records, RECORDS_PLAIN);
 	records->unread[item->direction] = true;
 	conversation_give(records->all, records->conversation, true, item->direction, item->time_ns,
@@ -288,6 +288,11 @@ static enum conversation_source ask(struct records *records)
 	if (!all->sink.choose || !all->sink.records)
 		return CONVERSATION_PLAINTEXT;
 	source = all->sink.choose(all->sink.ctx, conversation);
+	if (source == CONVERSATION_SEALED) {
+		records->sealed = true;
+		records->by_calls = false;
+		return source;
+	}
 	return info->has_records ? source : CONVERSATION_PLAINTEXT;
 }
 
@@ -298,21 +303,35 @@ static void choose(struct records *records)
 		set_mode(records, RECORDS_GENUINE);
 		return;
 	}
-	set_mode(records, ask(records) == CONVERSATION_RECORDS ? RECORDS_GENUINE : RECORDS_PLAIN);
+	set_mode(records, ask(records) == CONVERSATION_PLAINTEXT ? RECORDS_PLAIN : RECORDS_GENUINE);
 	if (!records->decrypt)
 		return;
 	memcpy(records->handshake, decrypt_info(records->decrypt)->latest_client_random,
 	       TLSPCAP_RANDOM_LEN);
 	/* It would keep what waits for secrets: of a program without any, that is all. */
-	if (!records->conversation->info.has_keys)
+	if (!records->conversation->info.has_keys || records->sealed)
 		drop_decrypt(records);
 	else if (records->mode == RECORDS_PLAIN)
 		start_over(records);
 }
 
+/*
+ * Held for a renegotiation, and wanted as plaintext meanwhile: the decrypt stage has had these
+ * pieces and keeps none. What is in them is told to be missing.
+ */
+static void give_unread(struct records *records, const struct held *item)
+{
+	if (records->unread[item->direction])
+		return;
+	records->unread[item->direction] = true;
+	conversation_give(records->all, records->conversation, true, item->direction, item->time_ns,
+			  NULL, 0, TLSPCAP_LOSS_UNREADABLE);
+}
+
 void records_settle(struct conversation *conversation)
 {
 	struct records *records = conversation->records;
+	bool again = records->renegotiating;
 	struct held *item, *next;
 
 	if (records->mode != RECORDS_HELD)
@@ -322,18 +341,44 @@ void records_settle(struct conversation *conversation)
 		return;
 	}
 	choose(records);
+	records->settling = records->mode == RECORDS_GENUINE;
 	if (records->mode == RECORDS_PLAIN)
 		records->begun[0] = records->begun[1] = false;
 	for (item = held_take(records); item; item = next) {
 		next = item->next;
-		if (records->mode == RECORDS_PLAIN) {
+		if (records->mode == RECORDS_PLAIN && again) {
+			give_unread(records, item);
+		} else if (records->mode == RECORDS_PLAIN) {
 			look_for_beginning(records, item, item->bytes);
 			give(records, item, item->bytes);
+		} else if (item->is_gap) {
+			give_gap(records, item);
 		} else {
 			give_records(records, item, item->bytes);
 		}
 		free(item);
 	}
+	records->settling = false;
+}
+
+bool conversation_is_settling(const struct conversation *conversation)
+{
+	return conversation->records && conversation->records->settling;
+}
+
+bool conversation_want_plaintext(struct conversation *conversation,
+				 enum tlspcap_direction direction)
+{
+	struct records *records = conversation->records;
+
+	if (!records || !records->decrypt || records->sealed || !records->begun[direction])
+		return false;
+	set_mode(records, RECORDS_PLAIN);
+	records->unread[0] = records->unread[1] = false;
+	if (records->settling)
+		give_unread(records, &(struct held){.direction = (uint8_t)direction,
+						    .time_ns = records->all->now});
+	return true;
 }
 
 static void settle_if_ready(struct records *records)
@@ -394,7 +439,7 @@ static void hold(struct records *records, const struct held *item, const uint8_t
 	settle_if_ready(records);
 }
 
-static void take(struct records *records, const struct held *item, const uint8_t *bytes)
+void records_take(struct records *records, const struct held *item, const uint8_t *bytes)
 {
 	conversation_touch(records->all, records->conversation, item->time_ns);
 	look_for_beginning(records, item, bytes);
@@ -409,133 +454,7 @@ static void take(struct records *records, const struct held *item, const uint8_t
 		look_for_renegotiation(records);
 }
 
-/* --- events ------------------------------------------------------------------------------ */
-
-bool records_begin(struct conversations *all, const struct tlspcap_open *open)
-{
-	struct conversation *conversation;
-	struct records *records;
-
-	if (!open->event.sock_id)
-		return false;
-	conversation = conversation_of_stream(all, open);
-	if (!conversation || conversation->records || conversation->opened ||
-	    conversation->suppressed || conversation->datagram)
-		return true;
-	records = calloc(1, sizeof(*records));
-	if (!records)
-		return true; /* its bytes will be taken from the library's calls */
-	records->all = all;
-	records->conversation = conversation;
-	records->held_last = &records->held;
-	list_init(&records->holding);
-	conversation->records = records;
-	return true;
-}
-
-bool records_socket(struct conversations *all, const struct tlspcap_socket *socket)
-{
-	struct conversation *conversation = conversation_find(all, socket->event.sock_id);
-
-	if (!conversation || !conversation->records || conversation->opened)
-		return true;
-	endpoint_fill(all, conversation, socket);
-	if (conversation->datagram) {
-		records_free(conversation); /* the kernel tells no such streams */
-		return false;
-	}
-	endpoint_register(all, conversation);
-	return true;
-}
-
-static struct records *find_records(struct conversations *all, const struct tlspcap_event *event)
-{
-	struct conversation *conversation = conversation_find(all, event->sock_id);
-
-	return conversation ? conversation->records : NULL;
-}
-
-static void take_gap(struct records *records, uint8_t direction, uint64_t time_ns, uint64_t length,
-		     uint8_t reason)
-{
-	const struct held item = {
-		.time_ns = time_ns,
-		.length = length,
-		.direction = direction,
-		.is_gap = true,
-		.reason = reason,
-	};
-
-	take(records, &item, NULL);
-}
-
-bool records_stream(struct conversations *all, const struct tlspcap_data *data)
-{
-	const struct tlspcap_event *event = &data->event;
-	const struct held item = {
-		.time_ns = event->time_ns,
-		.length = data->length,
-		.direction = data->direction,
-	};
-	struct records *records;
-
-	if (!event->sock_id || data->direction > TLSPCAP_RECEIVED || !data->length ||
-	    data->length > TLSPCAP_STREAM_CHUNK || data->length > event->size - sizeof(*data) ||
-	    data->offset > UINT64_MAX - data->length)
-		return false;
-	records = find_records(all, event);
-	if (!records)
-		return true;
-	if (data->offset < records->next[data->direction])
-		return false;
-	if (data->offset > records->next[data->direction]) {
-		take_gap(records, data->direction, event->time_ns,
-			 data->offset - records->next[data->direction], TLSPCAP_LOSS_RING_FULL);
-		records = find_records(all, event);
-		if (!records)
-			return true;
-	}
-	records->next[data->direction] = data->offset + data->length;
-	records->tid = event->tid;
-	take(records, &item, data->bytes);
-	return true;
-}
-
-bool records_gap(struct conversations *all, const struct tlspcap_gap *gap)
-{
-	const struct tlspcap_event *event = &gap->event;
-	uint64_t end = gap->offset + gap->length;
-	struct records *records;
-
-	if (!event->sock_id || gap->direction > TLSPCAP_RECEIVED ||
-	    gap->reason >= TLSPCAP_LOSS_MAX || end < gap->offset)
-		return false;
-	records = find_records(all, event);
-	if (!records || (gap->length && end <= records->next[gap->direction]))
-		return true;
-	/* What is before it and was not seen is lost as well. */
-	take_gap(records, gap->direction, event->time_ns,
-		 gap->length ? end - records->next[gap->direction] : 0, gap->reason);
-	records = find_records(all, event);
-	if (records && gap->length)
-		records->next[gap->direction] = end;
-	return true;
-}
-
-bool records_end(struct conversations *all, const struct tlspcap_event *event)
-{
-	struct records *records = find_records(all, event);
-	struct conversation *conversation;
-
-	if (!event->sock_id)
-		return false;
-	if (!records)
-		return true;
-	conversation = records->conversation;
-	records_settle(conversation);
-	records_free(conversation);
-	return true;
-}
+/* --- what others ask for ------------------------------------------------------------------ */
 
 void records_secret(struct conversation *conversation, const char *label, const uint8_t *secret,
 		    size_t length)
@@ -556,6 +475,8 @@ bool records_cover(struct conversation *conversation, uint8_t direction, bool ea
 		       decrypt_status(records->decrypt, side_of(conversation, direction)) ==
 			       DECRYPT_OK;
 	if (early || has_keys(records))
+		return true;
+	if (records->sealed)
 		return true;
 	/* Plaintext and no secrets: the calls' word is all that can be read. */
 	records->by_calls = true;

@@ -131,9 +131,25 @@ static int open_existing(const char *path, int path_fd, char **why)
 	return fd;
 }
 
+/* O_EXCL: neither what is there nor a link that appears now is written to. */
+int output_create_fd(int folder, const char *name)
+{
+	int fd = openat(folder, name,
+			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = make_private(fd); /* whatever the umask is */
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
 static int open_path(const char *path, char **why)
 {
-	int fd, error;
+	int fd;
 
 	for (int i = 0; i < ATTEMPTS; i++) {
 		int path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -145,17 +161,10 @@ static int open_path(const char *path, char **why)
 		}
 		if (errno != ENOENT)
 			return explain_errno(path, errno, why);
-		/* O_EXCL: a link that appears now is not followed either. */
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
-		if (fd < 0 && errno == EEXIST)
+		fd = output_create_fd(AT_FDCWD, path);
+		if (fd == -EEXIST)
 			continue;
-		if (fd < 0)
-			return explain_errno(path, errno, why);
-		error = make_private(fd); /* whatever the umask is */
-		if (!error)
-			return fd;
-		close(fd);
-		return explain_errno(path, -error, why);
+		return fd < 0 ? explain_errno(path, -fd, why) : fd;
 	}
 	return explain(why, -EAGAIN,
 		       "%s is created and removed by somebody else all the time; name another file",

@@ -9,6 +9,7 @@
 #include <tlspcap/output.h>
 #include <tlspcap/pcapng.h>
 
+#include "output/gzip.h"
 #include "output/open.h"
 
 #define BUFFER_SIZE ((size_t)1 << 20)
@@ -19,46 +20,92 @@ struct output {
 	int fd;
 	int error; /* the first one, negative errno */
 	mode_t type;
+	struct output_identity identity;
+	struct gzip *gzip; /* NULL: not compressed */
 	uint8_t *buffer;
 	size_t size;	 /* of the buffer */
 	size_t used;	 /* committed and not written */
 	size_t reserved; /* after that */
-	uint64_t bytes;
+	uint64_t bytes, written;
 	size_t n_ends;
 	uint32_t ends[BLOCKS_MAX]; /* where each block in the buffer ends */
 };
 
-int output_open(const char *path, struct output **output, char **why)
+static void free_output(struct output *output)
 {
-	struct output *o;
+	gzip_free(output->gzip);
+	free(output->buffer);
+	free(output);
+}
+
+static struct output *new_output(const struct output_options *options)
+{
+	struct output *output = calloc(1, sizeof(*output));
+
+	if (!output)
+		return NULL;
+	output->size = options && options->room ? options->room : BUFFER_SIZE;
+	output->buffer = malloc(output->size);
+	if (options && options->gzip)
+		output->gzip = gzip_new();
+	if (output->buffer && (output->gzip || !options || !options->gzip))
+		return output;
+	free_output(output);
+	return NULL;
+}
+
+/* Takes over the descriptor, or the negative errno in its place. */
+static int begin(struct output *output, int fd)
+{
 	struct stat status;
+	int error;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &status)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	output->fd = fd;
+	output->type = status.st_mode & S_IFMT;
+	output->identity.device = status.st_dev;
+	output->identity.inode = status.st_ino;
+	return 0;
+}
+
+int output_open(const char *path, const struct output_options *options, struct output **output,
+		char **why)
+{
+	struct output *opened = new_output(options);
 	int error;
 
 	*output = NULL;
 	*why = NULL;
-	o = calloc(1, sizeof(*o));
-	if (!o)
+	if (!opened)
 		return -ENOMEM;
-	o->size = BUFFER_SIZE;
-	o->buffer = malloc(o->size);
-	error = -ENOMEM;
-	if (!o->buffer)
-		goto fail;
-	o->fd = output_open_fd(path, why);
-	error = o->fd;
-	if (error < 0)
-		goto fail;
-	if (fstat(o->fd, &status)) {
-		error = -errno;
-		close(o->fd);
-		goto fail;
-	}
-	o->type = status.st_mode & S_IFMT;
-	*output = o;
-	return 0;
-fail:
-	free(o->buffer);
-	free(o);
+	error = begin(opened, output_open_fd(path, why));
+	if (error)
+		free_output(opened);
+	else
+		*output = opened;
+	return error;
+}
+
+int output_create(int folder, const char *name, const struct output_options *options,
+		  struct output **output)
+{
+	struct output *opened = new_output(options);
+	int error;
+
+	*output = NULL;
+	if (!opened)
+		return -ENOMEM;
+	error = begin(opened, output_create_fd(folder, name));
+	if (error)
+		free_output(opened);
+	else
+		*output = opened;
 	return error;
 }
 
@@ -72,11 +119,12 @@ static int wait_writable(int fd)
 	return 0;
 }
 
-/* Writes all of the buffer. *written counts what went out also when it fails. */
-static int write_buffer(const struct output *output, size_t *written)
+/* Writes all of it. *written counts what went out also when it fails. */
+static int write_all(const struct output *output, const uint8_t *bytes, size_t length,
+		     size_t *written)
 {
-	for (*written = 0; *written < output->used;) {
-		ssize_t n = write(output->fd, output->buffer + *written, output->used - *written);
+	for (*written = 0; *written < length;) {
+		ssize_t n = write(output->fd, bytes + *written, length - *written);
 
 		if (n > 0) {
 			*written += (size_t)n;
@@ -107,12 +155,12 @@ static size_t boundary_before(const struct output *output, size_t written)
 }
 
 /*
- * Takes half a block away from the end of a file. Only when the file ends where we wrote
- * last: standard output may be somebody's file that goes on after that.
+ * Takes the last `bytes`, half a block, away from the end of a file. Only when the file ends
+ * where we wrote last: standard output may be somebody's file that goes on after that.
  */
-static void cut_to_boundary(const struct output *output, size_t written)
+static void cut(const struct output *output, size_t bytes)
 {
-	off_t half = (off_t)(written - boundary_before(output, written));
+	off_t half = (off_t)bytes;
 	off_t end = lseek(output->fd, 0, SEEK_CUR);
 	struct stat status;
 
@@ -125,15 +173,38 @@ static void cut_to_boundary(const struct output *output, size_t written)
 		lseek(output->fd, end - half, SEEK_SET);
 }
 
-int output_flush(struct output *output)
+static int write_plain(struct output *output)
 {
 	size_t written;
+	int error = write_all(output, output->buffer, output->used, &written);
 
+	output->written += written;
+	if (error)
+		cut(output, written - boundary_before(output, written));
+	return error;
+}
+
+/* Of a member that is not whole nothing is kept: it would not open without a complaint. */
+static int write_compressed(struct output *output)
+{
+	const uint8_t *bytes;
+	size_t length, written;
+	int error = gzip_member(output->gzip, output->buffer, output->used, &bytes, &length);
+
+	if (error)
+		return error;
+	error = write_all(output, bytes, length, &written);
+	output->written += written;
+	if (error)
+		cut(output, written);
+	return error;
+}
+
+int output_flush(struct output *output)
+{
 	if (output->error || !output->used)
 		return output->error;
-	output->error = write_buffer(output, &written);
-	if (output->error)
-		cut_to_boundary(output, written);
+	output->error = output->gzip ? write_compressed(output) : write_plain(output);
 	output->used = 0;
 	output->n_ends = 0;
 	output->reserved = 0;
@@ -192,6 +263,16 @@ uint64_t output_bytes(const struct output *output)
 	return output->bytes;
 }
 
+uint64_t output_written(const struct output *output)
+{
+	return output->written;
+}
+
+struct output_identity output_identity(const struct output *output)
+{
+	return output->identity;
+}
+
 bool output_is_pipe(const struct output *output)
 {
 	return output->type == S_IFIFO || output->type == S_IFSOCK;
@@ -204,7 +285,6 @@ int output_close(struct output *output)
 	/* EINTR: Linux has closed it nevertheless. Other errors are late write errors. */
 	if (close(output->fd) && errno != EINTR && !error)
 		error = -errno;
-	free(output->buffer);
-	free(output);
+	free_output(output);
 	return error;
 }

@@ -66,7 +66,7 @@ int record_open(const char *path, struct recorder **recorder, char **why)
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	error = output_open(path, &r->output, why);
+	error = output_open(path, NULL, &r->output, why);
 	if (error) {
 		free(r);
 		return error;

@@ -68,7 +68,9 @@ bool comment_make(struct stream *stream)
 		text + n, sizeof(text) - n, "role=%s%s;view=%s;conversation=%" PRIu64 ";",
 		info->role == TLSPCAP_ROLE_SERVER ? "server" : "client",
 		info->role_assumed ? "(assumed)" : "", view_name(stream->view), info->number);
-	if (stream->view == VIEW_TLS && !info->has_keys)
+	if (stream->view == VIEW_TLS && stream->withheld)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "secrets=withheld;");
+	else if (stream->view == VIEW_TLS && !info->has_keys)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "secrets=missing;");
 	n += (size_t)pair(text + n, sizeof(text) - n, "sni", info->server_name, "");
 	if (stream->h2_seen)
@@ -83,11 +85,26 @@ bool comment_make(struct stream *stream)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "start=before-capture;");
 
 	free(stream->comment);
-	stream->comment = malloc(n + COMMENT_ROOM);
+	stream->comment = malloc(n + NOTE_ROOM + COMMENT_ROOM);
+	stream->note_room = NOTE_ROOM;
 	if (!stream->comment)
 		return false;
 	memcpy(stream->comment, text, n + 1);
 	stream->comment_length = n;
+	return true;
+}
+
+bool comment_reserve(struct stream *stream, size_t note_length)
+{
+	char *grown;
+
+	if (note_length <= stream->note_room)
+		return true;
+	grown = realloc(stream->comment, stream->comment_length + note_length + COMMENT_ROOM);
+	if (!grown)
+		return false;
+	stream->comment = grown;
+	stream->note_room = note_length;
 	return true;
 }
 
@@ -101,12 +118,11 @@ size_t comment_finish(struct stream *stream, const char *note)
 	if (!stream->lost_gaps)
 		return stream->comment_length + note_length;
 	if (stream->lost_unknown && !stream->lost_bytes)
-		length = snprintf(end + note_length, COMMENT_ROOM - note_length,
-				  "gap=unknown;reason=%s;", reason_name(stream->lost_reason));
+		length = snprintf(end + note_length, COMMENT_ROOM, "gap=unknown;reason=%s;",
+				  reason_name(stream->lost_reason));
 	else
-		length = snprintf(end + note_length, COMMENT_ROOM - note_length,
-				  "gap=%" PRIu64 "%s;reason=%s;", stream->lost_bytes,
-				  stream->lost_unknown ? "(at least)" : "",
+		length = snprintf(end + note_length, COMMENT_ROOM, "gap=%" PRIu64 "%s;reason=%s;",
+				  stream->lost_bytes, stream->lost_unknown ? "(at least)" : "",
 				  reason_name(stream->lost_reason));
 	return stream->comment_length + note_length + (size_t)length;
 }

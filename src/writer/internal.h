@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* What the files of the writer share. */
+/*
+ * What the files of the writer share.
+ *
+ *   stream ──▶ section ──▶ file
+ *
+ * A stream is a conversation as it is written. A section is a sequence of files: one for all
+ * streams, or one for each namespace. Streams go on when a file ends: they leave it, and start
+ * over in the next one.
+ */
 #ifndef TLSPCAP_WRITER_INTERNAL_H
 #define TLSPCAP_WRITER_INTERNAL_H
 
 #include <pcap/pcap.h>
 #include <conversation/table.h>
+#include <tlspcap/files.h>
 #include <tlspcap/frame.h>
 #include <tlspcap/output.h>
 #include <tlspcap/pcapng.h>
@@ -13,48 +22,89 @@
 /* Lines that wait for the next packet or flush; one DSB. */
 #define LINES_MAX ((size_t)64 << 10)
 
-/* A mount namespace: one interface block once a packet of it is written. */
+/*
+ * A mount namespace: one interface block in each file that has a packet of it. It and a
+ * process are forgotten when there are too many and nobody refers to them.
+ */
 struct interface {
 	struct table_node node;
+	struct list idle; /* names.idle_interfaces, while there are no references */
+	uint32_t references;
 	uint32_t mntns;
-	int64_t index; /* -1: not written */
+	uint64_t file;	/* serial number of the file that it was written to last */
+	uint32_t index; /* in that file */
 	char *name, *description;
-	uint64_t packets, lost;
-	uint64_t start_ns, end_ns; /* of the packets' times */
+	char *label; /* what the name is but for "mntns:N"; NULL: not known */
 };
 
 /* A process block once a packet of it is written. */
 struct process_name {
 	struct table_node node;
+	struct list idle;
+	uint32_t references;
 	uint32_t pid;
 	char comm[TLSPCAP_COMM_LEN];
-	int32_t index; /* -1: not written */
+	uint64_t file;
+	int32_t index;
 };
 
 struct names {
 	struct table interfaces, processes;
-	struct interface **written; /* by index */
-	size_t n_written;
+	struct list idle_interfaces, idle_processes;
 	size_t n_interfaces, n_processes;
-	int32_t n_processes_written;
+};
+
+/* An interface block in the file at hand, and the packets on it. */
+struct written_interface {
+	struct interface *interface; /* a reference */
+	uint64_t packets, lost;
+	uint64_t start_ns, end_ns; /* of the packets' times */
+};
+
+struct section {
+	struct table_node node;
+	struct list open; /* writer.open, while it has a file; least recently used first */
+	uint32_t mntns, netns;
+	size_t n_streams;
+	bool ended; /* its namespace has; it goes with its last stream */
+
+	struct files_set *set;
+	struct files_file *file; /* NULL: none is open */
+	char *previous;		 /* name of the file before */
+	uint64_t serial;	 /* of the file, among all that this writer has written */
+	uint64_t packets;
+	uint64_t due_ns;     /* when another file is to follow; 0: never */
+	struct list streams; /* that are in the file */
+
+	struct written_interface *interfaces; /* by index */
+	uint32_t n_interfaces, interfaces_room;
+	int32_t n_processes;
+
+	char *lines; /* secrets */
+	size_t lines_length, lines_room, n_lines;
 };
 
 enum stream_state {
 	STREAM_NEW,    /* no frame yet */
 	STREAM_OPEN,   /* from SYN on */
 	STREAM_BROKEN, /* reset after a gap; starts over when there is more */
+	STREAM_LEFT,   /* its file has ended; starts over in the next one when there is more */
 };
 
 /* A conversation as it is written. */
 struct stream {
 	const struct conversation_info *info;
+	struct section *section;
+	struct list of_section; /* section.streams, while it is OPEN or BROKEN */
+	char *previous;		/* the file that it left; NULL: none */
 	struct frame_stream *frames;
-	struct interface *interface;
-	struct process_name *process; /* NULL: too many */
+	struct interface *interface;  /* a reference */
+	struct process_name *process; /* a reference; NULL: too many */
 	enum view_kind view;
 	enum stream_state state;
 	bool view_open; /* what precedes the first plaintext is written */
 	bool h2_seen;	/* HTTP/2 by its first bytes, not by ALPN */
+	bool withheld;	/* no secrets of it are to be written */
 
 	/* Lost and not yet marked in a packet that was written. */
 	uint64_t lost_gaps, lost_bytes;
@@ -73,34 +123,71 @@ struct stream {
 	uint64_t carry_ns;
 
 	char *comment; /* what all its packets say; there is room for COMMENT_ROOM more */
-	size_t comment_length;
+	size_t comment_length, note_room;
 };
 
-#define COMMENT_ROOM 192
+#define COMMENT_ROOM 192 /* for a gap's words */
+#define NOTE_ROOM    64	 /* for a note; longer ones make their own room */
+
+/* Secrets of one client random, for files to come. */
+struct kept_secrets;
+
+struct secrets_store {
+	struct table table;
+	struct list recent; /* least recently used first */
+	size_t n, bytes;
+};
 
 struct writer {
 	struct conversation_sink sink;
 	struct writer_counts counts;
+	struct writer_options options; /* its strings are the caller's, and gone after opening */
+	char *application, *hardware, *os;
 	enum view_kind view;
-	uint64_t packets_max;
-	struct output *output, *keylog;
+	bool sealed; /* no plaintext may be written */
+	bool finished;
+	bool closing; /* no more files come */
+	uint64_t now; /* wall clock, as the events tell it */
+	uint64_t serial;
+	struct files *files;
+	struct output *keylog;
 	struct bpf_program filter;
 	char *filter_text; /* NULL: no filter */
-	int error;	   /* first one that is not the output's */
+	int error;	   /* the first one */
+	char *why;	   /* a sentence about it; NULL: none is needed */
 	struct names names;
-	size_t lines_length, n_lines;
-	char lines[LINES_MAX];
+	struct secrets_store store;
+	struct section *only; /* not split: the one section */
+	struct table sections;
+	struct list open;
+	size_t n_open, n_sections;
 };
 
 /* names.c */
 bool names_init(struct names *names);
 void names_free(struct names *names);
-/* NULL without memory. */
+/* References, to be released. NULL without memory; process: also when there are too many. */
 struct interface *names_interface(struct names *names, uint32_t mntns);
 struct process_name *names_process(struct names *names, uint32_t pid, const char *comm);
+void names_release_interface(struct names *names, struct interface *interface);
+void names_release_process(struct names *names, struct process_name *process);
 void names_describe(struct names *names, const struct tlspcap_namespace *name_space);
-/* It has got its block: gives it the next index. False without memory. */
-bool names_mark_written(struct names *names, struct interface *interface);
+
+/* section.c */
+/* Where a conversation is written. NULL without memory. */
+struct section *section_of(struct writer *writer, const struct conversation_info *info);
+/* The mount namespace's, if there is one and it has a file. */
+struct section *section_find_open(struct writer *writer, uint32_t mntns);
+void section_release(struct writer *writer, struct section *section); /* a stream's */
+/* Has a file. False: not, and the writer has an error. */
+bool section_open(struct writer *writer, struct section *section);
+/* Before something is written at this time: the next file, if it is due. */
+void section_turn(struct writer *writer, struct section *section, uint64_t time_ns);
+/* Streams leave, and the file is closed. */
+void section_close(struct writer *writer, struct section *section);
+void section_clock(void *writer, uint64_t time_ns);
+void section_name_space_end(void *writer, uint32_t mntns);
+void section_free(struct writer *writer, struct section *section);
 
 /* packet.c */
 struct packet {
@@ -112,13 +199,18 @@ struct packet {
 	size_t n_pieces;
 };
 void packet_write(struct writer *writer, struct stream *stream, const struct packet *packet);
-void packet_write_secrets(struct writer *writer);
-void packet_add_secret(struct writer *writer, const struct tlspcap_secret *secret);
-void packet_write_section(struct writer *writer, const struct writer_options *options);
-/* libpcap does not open a file without an interface: an empty capture gets one. */
-void packet_write_interface(struct writer *writer);
-void packet_write_statistics(struct writer *writer);
+void packet_write_secrets(struct writer *writer, struct section *section);
+void packet_write_section(struct writer *writer, struct section *section);
+/* What ends a file: statistics. libpcap opens none without an interface: it gets one. */
+void packet_write_end(struct writer *writer, struct section *section);
 void packet_fail(struct writer *writer, ssize_t error);
+
+/* secrets.c */
+bool secrets_store_init(struct secrets_store *store);
+void secrets_store_free(struct secrets_store *store);
+void secrets_take(void *writer, const struct tlspcap_secret *secret, uint64_t time_ns);
+/* The stream is about to begin in its section's file: its secrets have to be there. */
+void secrets_need(struct writer *writer, const struct stream *stream);
 
 /* stream.c: what the conversation stage tells */
 void stream_open(void *writer, struct conversation *conversation, uint64_t time_ns);
@@ -132,10 +224,19 @@ void stream_gap(void *writer, struct conversation *conversation, enum tlspcap_di
 		uint64_t time_ns, uint64_t length, enum tlspcap_loss reason);
 void stream_close(void *writer, struct conversation *conversation, enum conversation_end end,
 		  uint64_t time_ns);
+/* Its file ends; `next` is the one that follows, NULL: not known. */
+void stream_leave(struct writer *writer, struct stream *stream, const char *next);
+
+/* flow.c */
+struct frame_stream *flow_frames(const struct conversation_info *info);
+/* HTTP/2 where the library told no ALPN; `begins`: these are the first bytes. */
+bool flow_is_h2(const uint8_t *bytes, size_t length, bool begins);
 
 /* comment.c */
 /* Allocates stream->comment. False without memory. */
 bool comment_make(struct stream *stream);
+/* Room for such a note. False without memory. */
+bool comment_reserve(struct stream *stream, size_t note_length);
 /* Adds what this packet says beyond; returns the length of the whole. */
 size_t comment_finish(struct stream *stream, const char *note);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Which interface and process blocks there are, and their numbers in the file. */
+/* The names of namespaces and processes, as long as something refers to them and longer. */
 #include <stdio.h>
 #include <writer/internal.h>
 
@@ -9,20 +9,26 @@
 
 bool names_init(struct names *names)
 {
+	list_init(&names->idle_interfaces);
+	list_init(&names->idle_processes);
 	return table_init(&names->interfaces, INTERFACES_MAX) &&
 	       table_init(&names->processes, PROCESSES_MAX);
 }
 
-static void free_interface(struct table_node *node)
+static void free_interface(struct interface *interface)
 {
-	struct interface *interface = container_of(node, struct interface, node);
-
 	free(interface->name);
 	free(interface->description);
+	free(interface->label);
 	free(interface);
 }
 
-static void free_process(struct table_node *node)
+static void free_interface_node(struct table_node *node)
+{
+	free_interface(container_of(node, struct interface, node));
+}
+
+static void free_process_node(struct table_node *node)
 {
 	free(container_of(node, struct process_name, node));
 }
@@ -43,9 +49,8 @@ static void free_all(struct table *table, void (*free_node)(struct table_node *n
 
 void names_free(struct names *names)
 {
-	free_all(&names->interfaces, free_interface);
-	free_all(&names->processes, free_process);
-	free(names->written);
+	free_all(&names->interfaces, free_interface_node);
+	free_all(&names->processes, free_process_node);
 }
 
 static char *interface_name(uint32_t mntns, const char *given)
@@ -73,65 +78,101 @@ static struct interface *find_interface(struct names *names, uint32_t mntns)
 	return NULL;
 }
 
-struct interface *names_interface(struct names *names, uint32_t mntns)
+/* The one that nobody has used for longest. False: all are in use. */
+static bool forget_interface(struct names *names)
+{
+	struct interface *oldest;
+
+	if (list_empty(&names->idle_interfaces))
+		return false;
+	oldest = container_of(names->idle_interfaces.next, struct interface, idle);
+	list_remove(&oldest->idle);
+	table_remove(&names->interfaces, &oldest->node);
+	free_interface(oldest);
+	names->n_interfaces--;
+	return true;
+}
+
+static struct interface *get_interface(struct names *names, uint32_t mntns)
 {
 	struct interface *interface = find_interface(names, mntns);
 
 	if (interface)
 		return interface;
-	if (names->n_interfaces >= INTERFACES_MAX && mntns != MNTNS_OF_THE_OTHERS)
-		return names_interface(names, MNTNS_OF_THE_OTHERS);
+	if (names->n_interfaces >= INTERFACES_MAX && mntns != MNTNS_OF_THE_OTHERS &&
+	    !forget_interface(names))
+		return get_interface(names, MNTNS_OF_THE_OTHERS);
 	interface = calloc(1, sizeof(*interface));
 	if (!interface)
 		return NULL;
 	interface->mntns = mntns;
-	interface->index = -1;
 	interface->name = interface_name(mntns, "");
 	if (!interface->name) {
 		free(interface);
 		return NULL;
 	}
+	list_add(&names->idle_interfaces, &interface->idle);
 	table_add(&names->interfaces, &interface->node, table_hash(&names->interfaces, mntns));
 	names->n_interfaces++;
 	return interface;
 }
 
+struct interface *names_interface(struct names *names, uint32_t mntns)
+{
+	struct interface *interface = get_interface(names, mntns);
+
+	if (interface && !interface->references++)
+		list_remove(&interface->idle);
+	return interface;
+}
+
+void names_release_interface(struct names *names, struct interface *interface)
+{
+	if (interface && !--interface->references)
+		list_add(&names->idle_interfaces, &interface->idle);
+}
+
 void names_describe(struct names *names, const struct tlspcap_namespace *name_space)
 {
-	struct interface *interface = names_interface(names, name_space->event.mntns);
-	char *name, *description;
+	struct interface *interface = get_interface(names, name_space->event.mntns);
+	char *name, *description, *label;
 
-	if (!interface || interface->index >= 0 || interface->mntns != name_space->event.mntns)
+	if (!interface || interface->mntns != name_space->event.mntns)
 		return;
 	name = interface_name(interface->mntns, name_space->name);
 	description = strdup(name_space->description);
-	if (!name || !description) {
+	label = strdup(name_space->name);
+	if (!name || !description || !label) {
 		free(name);
 		free(description);
+		free(label);
 		return;
 	}
 	free(interface->name);
 	free(interface->description);
+	free(interface->label);
 	interface->name = name;
 	interface->description = description;
+	interface->label = label;
 }
 
-bool names_mark_written(struct names *names, struct interface *interface)
+static bool forget_process(struct names *names)
 {
-	struct interface **written =
-		reallocarray(names->written, names->n_written + 1, sizeof(*written));
+	struct process_name *oldest;
 
-	if (!written)
+	if (list_empty(&names->idle_processes))
 		return false;
-	names->written = written;
-	interface->index = (int64_t)names->n_written;
-	written[names->n_written++] = interface;
+	oldest = container_of(names->idle_processes.next, struct process_name, idle);
+	list_remove(&oldest->idle);
+	table_remove(&names->processes, &oldest->node);
+	free(oldest);
+	names->n_processes--;
 	return true;
 }
 
-struct process_name *names_process(struct names *names, uint32_t pid, const char *comm)
+static struct process_name *get_process(struct names *names, uint32_t pid, const char *comm)
 {
-	struct process_name key = {.pid = pid, .index = -1};
+	struct process_name key = {.pid = pid};
 	struct process_name *process;
 	struct table_node *node;
 	uint64_t hash;
@@ -145,13 +186,29 @@ struct process_name *names_process(struct names *names, uint32_t pid, const char
 		if (process->pid == pid && memcmp(process->comm, key.comm, sizeof(key.comm)) == 0)
 			return process;
 	}
-	if (names->n_processes >= PROCESSES_MAX)
+	if (names->n_processes >= PROCESSES_MAX && !forget_process(names))
 		return NULL;
 	process = malloc(sizeof(*process));
 	if (!process)
 		return NULL;
 	*process = key;
+	list_add(&names->idle_processes, &process->idle);
 	table_add(&names->processes, &process->node, hash);
 	names->n_processes++;
 	return process;
+}
+
+struct process_name *names_process(struct names *names, uint32_t pid, const char *comm)
+{
+	struct process_name *process = get_process(names, pid, comm);
+
+	if (process && !process->references++)
+		list_remove(&process->idle);
+	return process;
+}
+
+void names_release_process(struct names *names, struct process_name *process)
+{
+	if (process && !--process->references)
+		list_add(&names->idle_processes, &process->idle);
 }

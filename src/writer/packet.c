@@ -12,10 +12,14 @@ void packet_fail(struct writer *writer, ssize_t error)
 		writer->error = (int)error;
 }
 
-static void commit(struct writer *writer, size_t length)
+static void commit(struct writer *writer, struct section *section, size_t length)
 {
-	output_commit(writer->output, length);
-	writer->counts.bytes = output_bytes(writer->output);
+	const struct files_rules *rules = &writer->options.rules;
+
+	output_commit(section->file->output, length);
+	writer->counts.bytes += length;
+	if (rules->stop_bytes && writer->counts.bytes >= rules->stop_bytes)
+		writer->finished = true;
 }
 
 static size_t string_room(const char *text)
@@ -24,73 +28,66 @@ static size_t string_room(const char *text)
 }
 
 /* Builds a block of its own; `put` gives its length or a negative errno. */
-#define PUT_BLOCK(writer, room, put)                                                               \
+#define PUT_BLOCK(writer, section, room, put)                                                      \
 	do {                                                                                       \
+		struct output *output_ = (section)->file->output;                                  \
 		size_t room_ = (room);                                                             \
-		uint8_t *out = output_reserve((writer)->output, room_);                            \
-		ssize_t length_ = out ? (put) : output_error((writer)->output);                    \
+		uint8_t *out = output_reserve(output_, room_);                                     \
+		ssize_t length_ = out ? (put) : output_error(output_);                             \
                                                                                                    \
 		if (length_ > 0)                                                                   \
-			commit(writer, (size_t)length_);                                           \
+			commit(writer, section, (size_t)length_);                                  \
 		else                                                                               \
 			packet_fail(writer, length_ ? length_ : -EIO);                             \
 	} while (0)
 
-void packet_write_section(struct writer *writer, const struct writer_options *options)
+#define ABOUT                                                                                      \
+	"Holds decrypted traffic%s. TCP/IP headers are made up from the sockets' addresses; each " \
+	"packet's comment says what is."
+
+void packet_write_section(struct writer *writer, struct section *section)
 {
-	const struct pcapng_section section = {
-		.hardware = options->hardware,
-		.os = options->os,
-		.application = options->application,
-		.comment = "Holds decrypted traffic and TLS secrets. TCP/IP headers are made up "
-			   "from the sockets' addresses; each packet's comment says what is.",
+	struct pcapng_section block = {
+		.hardware = writer->hardware,
+		.os = writer->os,
+		.application = writer->application,
 	};
-	size_t room = BLOCK_OVERHEAD + string_room(section.hardware) + string_room(section.os) +
-		      string_room(section.application) + string_room(section.comment);
+	const char *secrets = writer->options.no_secrets ? "" : " and TLS secrets";
+	char *comment = NULL;
+	size_t room;
+	int length;
 
-	PUT_BLOCK(writer, room, pcapng_put_section(out, room_, &section));
-}
-
-void packet_write_secrets(struct writer *writer)
-{
-	if (!writer->lines_length)
+	if (writer->sealed)
+		length = asprintf(&comment, "Holds TLS records, neither decrypted nor with their "
+					    "secrets.");
+	else if (section->previous)
+		length = asprintf(&comment, ABOUT " File %u of its set; before it: %s", secrets,
+				  section->file->number, section->previous);
+	else
+		length = asprintf(&comment, ABOUT, secrets);
+	if (length < 0) {
+		packet_fail(writer, -ENOMEM);
 		return;
-	PUT_BLOCK(writer, writer->lines_length + BLOCK_OVERHEAD,
-		  pcapng_put_secrets(out, room_, writer->lines, writer->lines_length));
-	writer->counts.secrets += writer->n_lines;
-	writer->lines_length = 0;
-	writer->n_lines = 0;
+	}
+	block.comment = comment;
+	room = BLOCK_OVERHEAD + string_room(block.hardware) + string_room(block.os) +
+	       string_room(block.application) + string_room(block.comment);
+	PUT_BLOCK(writer, section, room, pcapng_put_section(out, room_, &block));
+	free(comment);
 }
 
-static void add_to_keylog(struct writer *writer, const char *line, size_t length)
+void packet_write_secrets(struct writer *writer, struct section *section)
 {
-	uint8_t *out = output_reserve(writer->keylog, length);
-
-	if (!out)
-		return; /* writer_error() asks the key log too */
-	memcpy(out, line, length);
-	output_commit(writer->keylog, length);
-}
-
-void packet_add_secret(struct writer *writer, const struct tlspcap_secret *secret)
-{
-	char line[PCAPNG_SECRET_LINE_MAX];
-	ssize_t length = pcapng_secret_line(line, sizeof(line), secret);
-
-	if (length <= 0)
-		return; /* no key log line can say it */
-	if (writer->keylog)
-		add_to_keylog(writer, line, (size_t)length);
-	if (writer_done(writer))
+	if (!section->lines_length || !section->file)
 		return;
-	if (writer->lines_length + (size_t)length > LINES_MAX)
-		packet_write_secrets(writer);
-	memcpy(writer->lines + writer->lines_length, line, (size_t)length);
-	writer->lines_length += (size_t)length;
-	writer->n_lines++;
+	PUT_BLOCK(writer, section, section->lines_length + BLOCK_OVERHEAD,
+		  pcapng_put_secrets(out, room_, section->lines, section->lines_length));
+	writer->counts.secrets += section->n_lines;
+	section->lines_length = 0;
+	section->n_lines = 0;
 }
 
-void packet_write_interface(struct writer *writer)
+static void write_no_interface(struct writer *writer, struct section *section)
 {
 	const struct pcapng_interface interface = {
 		.name = "none",
@@ -98,38 +95,66 @@ void packet_write_interface(struct writer *writer)
 		.filter = writer->filter_text,
 	};
 
-	if (writer->names.n_written || writer_done(writer))
-		return;
-	PUT_BLOCK(writer, BLOCK_OVERHEAD + string_room(writer->filter_text),
+	PUT_BLOCK(writer, section, BLOCK_OVERHEAD + string_room(writer->filter_text),
 		  pcapng_put_interface(out, room_, &interface));
 }
 
-void packet_write_statistics(struct writer *writer)
+void packet_write_end(struct writer *writer, struct section *section)
 {
-	for (size_t i = 0; i < writer->names.n_written; i++) {
-		const struct interface *interface = writer->names.written[i];
+	/* Secrets that no frame of this file came after are in the next one, with theirs. */
+	if (files_are_sets(writer->files) && !writer->closing)
+		section->lines_length = section->n_lines = 0;
+	packet_write_secrets(writer, section);
+	if (!section->n_interfaces)
+		write_no_interface(writer, section);
+	for (uint32_t i = 0; i < section->n_interfaces && !writer->error; i++) {
+		const struct written_interface *written = &section->interfaces[i];
 		const struct pcapng_statistics statistics = {
-			.interface = (uint32_t)i,
-			.time_ns = interface->end_ns,
-			.start_ns = interface->start_ns,
-			.end_ns = interface->end_ns,
-			.received = interface->packets,
-			.dropped = interface->lost,
+			.interface = i,
+			.time_ns = written->end_ns,
+			.start_ns = written->start_ns,
+			.end_ns = written->end_ns,
+			.received = written->packets,
+			.dropped = written->lost,
 		};
 
-		PUT_BLOCK(writer, BLOCK_OVERHEAD, pcapng_put_statistics(out, room_, &statistics));
+		PUT_BLOCK(writer, section, BLOCK_OVERHEAD,
+			  pcapng_put_statistics(out, room_, &statistics));
 	}
+}
+
+/*
+ * Whether the interface is in the section's file, and then its number. An interface is in one
+ * file at a time, but when network namespaces are what separates them.
+ */
+static bool interface_is_written(const struct section *section, struct interface *interface)
+{
+	if (interface->file == section->serial)
+		return true;
+	for (uint32_t i = 0; i < section->n_interfaces; i++) {
+		if (section->interfaces[i].interface != interface)
+			continue;
+		interface->file = section->serial;
+		interface->index = i;
+		return true;
+	}
+	return false;
+}
+
+static bool process_is_written(const struct section *section, const struct process_name *process)
+{
+	return !process || process->file == section->serial;
 }
 
 static size_t prelude_room(const struct writer *writer, const struct stream *stream)
 {
 	size_t room = 0;
 
-	if (stream->interface->index < 0)
+	if (!interface_is_written(stream->section, stream->interface))
 		room += BLOCK_OVERHEAD + string_room(stream->interface->name) +
 			string_room(stream->interface->description) +
 			string_room(writer->filter_text);
-	if (stream->process && stream->process->index < 0)
+	if (!process_is_written(stream->section, stream->process))
 		room += BLOCK_OVERHEAD + 3 * TLSPCAP_COMM_LEN;
 	return room;
 }
@@ -146,9 +171,9 @@ static ssize_t put_prelude(const struct writer *writer, const struct stream *str
 	ssize_t length = 0;
 	ssize_t more;
 
-	if (stream->interface->index < 0)
+	if (!interface_is_written(stream->section, stream->interface))
 		length = pcapng_put_interface(out, room, &interface);
-	if (length < 0 || !stream->process || stream->process->index >= 0)
+	if (length < 0 || process_is_written(stream->section, stream->process))
 		return length;
 	more = pcapng_put_process(out + length, room - (size_t)length, stream->process->pid,
 				  stream->process->comm);
@@ -167,26 +192,53 @@ static bool accepts(const struct writer *writer, const uint8_t *packet, size_t l
 
 static void count_packet(struct writer *writer, struct stream *stream, uint64_t time_ns)
 {
-	struct interface *interface = stream->interface;
+	struct section *section = stream->section;
+	struct written_interface *written = &section->interfaces[stream->interface->index];
 
 	writer->counts.packets++;
-	if (!interface->packets++ || time_ns < interface->start_ns)
-		interface->start_ns = time_ns;
-	if (time_ns > interface->end_ns)
-		interface->end_ns = time_ns;
-	interface->lost += stream->lost_gaps;
+	section->packets++;
+	if (!written->packets++ || time_ns < written->start_ns)
+		written->start_ns = time_ns;
+	if (time_ns > written->end_ns)
+		written->end_ns = time_ns;
+	written->lost += stream->lost_gaps;
 	stream->lost_gaps = 0;
 	stream->lost_bytes = 0;
 	stream->lost_unknown = false;
 }
 
-/* The names in the prelude are in the file now. False without memory. */
-static bool number_names(struct writer *writer, struct stream *stream)
+static bool number_interface(struct section *section, struct interface *interface)
 {
-	if (stream->interface->index < 0 && !names_mark_written(&writer->names, stream->interface))
+	struct written_interface *grown = section->interfaces;
+	uint32_t room = section->interfaces_room;
+
+	if (section->n_interfaces == room) {
+		room = room ? 2 * room : 4;
+		grown = reallocarray(grown, room, sizeof(*grown));
+		if (!grown)
+			return false;
+		section->interfaces = grown;
+		section->interfaces_room = room;
+	}
+	grown[section->n_interfaces] = (struct written_interface){.interface = interface};
+	interface->references++; /* the stream has one already: it is not idle */
+	interface->file = section->serial;
+	interface->index = section->n_interfaces++;
+	return true;
+}
+
+/* The names in the prelude are in the file now. False without memory. */
+static bool number_names(struct stream *stream)
+{
+	struct section *section = stream->section;
+
+	if (!interface_is_written(section, stream->interface) &&
+	    !number_interface(section, stream->interface))
 		return false;
-	if (stream->process && stream->process->index < 0)
-		stream->process->index = writer->names.n_processes_written++;
+	if (!process_is_written(section, stream->process)) {
+		stream->process->file = section->serial;
+		stream->process->index = section->n_processes++;
+	}
 	return true;
 }
 
@@ -195,7 +247,7 @@ static ssize_t finish_packet(struct stream *stream, const struct packet *packet,
 			     size_t room, size_t length)
 {
 	const struct pcapng_packet block = {
-		.interface = (uint32_t)stream->interface->index,
+		.interface = stream->interface->index,
 		.time_ns = packet->time_ns,
 		.direction = packet->direction,
 		.comment = stream->comment,
@@ -209,22 +261,30 @@ static ssize_t finish_packet(struct stream *stream, const struct packet *packet,
 
 void packet_write(struct writer *writer, struct stream *stream, const struct packet *packet)
 {
-	size_t room = PCAPNG_PACKET_ROOM(FRAME_HEADER_MAX, stream->comment_length + COMMENT_ROOM);
-	size_t before = prelude_room(writer, stream);
+	struct section *section = stream->section;
+	size_t comment = stream->comment_length + strlen(packet->note) + COMMENT_ROOM;
+	size_t room = PCAPNG_PACKET_ROOM(FRAME_HEADER_MAX, comment);
 	ssize_t prelude, block;
+	size_t before, length;
+	struct output *output;
 	uint8_t *out;
-	size_t length;
 
 	if (writer_done(writer)) {
 		writer->counts.discarded++;
 		return;
 	}
-	packet_write_secrets(writer);
+	if (!section_open(writer, section))
+		return;
+	if (!comment_reserve(stream, strlen(packet->note)))
+		return packet_fail(writer, -ENOMEM);
+	packet_write_secrets(writer, section);
+	before = prelude_room(writer, stream);
 	for (size_t i = 0; i < packet->n_pieces; i++)
 		room += packet->pieces[i].length;
-	out = output_reserve(writer->output, before + room);
+	output = section->file->output;
+	out = output_reserve(output, before + room);
 	if (!out)
-		return packet_fail(writer, output_error(writer->output));
+		return packet_fail(writer, output_error(output));
 	prelude = before ? put_prelude(writer, stream, out, before) : 0;
 	if (prelude < 0)
 		return packet_fail(writer, prelude);
@@ -239,11 +299,11 @@ void packet_write(struct writer *writer, struct stream *stream, const struct pac
 		writer->counts.filtered++;
 		return;
 	}
-	if (before && !number_names(writer, stream))
+	if (before && !number_names(stream))
 		return packet_fail(writer, -ENOMEM);
 	block = finish_packet(stream, packet, out, room, length);
 	if (block < 0)
 		return packet_fail(writer, block);
-	commit(writer, (size_t)(prelude + block));
+	commit(writer, section, (size_t)(prelude + block));
 	count_packet(writer, stream, packet->time_ns);
 }

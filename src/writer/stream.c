@@ -10,8 +10,12 @@
 #define NOTE_FRAME     "synthesized=frame;"
 #define NOTE_HANDSHAKE "synthesized=tls-handshake;"
 #define NOTE_ALERT     "synthesized=tls-alert;"
-#define NOTE_RESTART   NOTE_FRAME "restart=after-gap;"
+#define NOTE_GAP       NOTE_FRAME "restart=after-gap;"
+#define NOTE_NEW_FILE  NOTE_FRAME "restart=new-file;"
+#define NOTE_GOES_ON   NOTE_FRAME "end=continued;"
 #define NOTE_NOT_SEEN  NOTE_FRAME "end=not-seen;"
+/* With the name of a file at its end: clean text may be three times as long. */
+#define NOTE_MAX (64 + 3 * 256)
 
 /* What the segments of a view need on their way. */
 struct emission {
@@ -31,78 +35,17 @@ static bool local_is_server(const struct stream *stream)
 	return stream->info->role == TLSPCAP_ROLE_SERVER;
 }
 
-/*
- * Addresses for a conversation without: of the discard prefix 100::/64 (RFC 6666), which no
- * packet on a network has, different for each conversation. The ports are 0, "unknown".
- */
-static void unknown_flow(struct frame_flow *flow, const struct conversation_info *info)
-{
-	uint32_t number = (uint32_t)info->number;
-
-	flow->family = 6;
-	flow->local[0] = flow->remote[0] = 1;
-	for (int i = 0; i < 4; i++) {
-		flow->local[8 + i] = (uint8_t)(info->pid >> (24 - 8 * i));
-		flow->local[12 + i] = flow->remote[12 + i] = (uint8_t)(number >> (24 - 8 * i));
-	}
-	/* Process numbers end at 2^22: no local address looks like this. */
-	flow->remote[8] = flow->remote[9] = 0xff;
-}
-
-static void known_flow(struct frame_flow *flow, const struct conversation_info *info)
-{
-	flow->family = info->family;
-	memcpy(flow->local, info->local, sizeof(flow->local));
-	memcpy(flow->remote, info->remote, sizeof(flow->remote));
-	flow->local_port = info->local_port;
-	flow->remote_port = info->remote_port;
-}
-
-/*
- * In place of addresses that another conversation has at the same time: of the discard prefix
- * as well, with the network namespace and, of IPv4, the address in it. The ports stay, and
- * the comment says the real addresses.
- */
-static void clashing_address(uint8_t to[16], const uint8_t *from,
-			     const struct conversation_info *info)
-{
-	uint8_t tail[4] = {from[0], from[1], from[2], from[3]};
-
-	for (size_t i = 4; info->family == 6 && i < 16; i++)
-		tail[i % 4] = (uint8_t)(tail[i % 4] * 31 + from[i]);
-	memset(to, 0, 16);
-	to[0] = 1;
-	for (int i = 0; i < 4; i++) {
-		to[8 + i] = (uint8_t)(info->netns >> (24 - 8 * i));
-		to[12 + i] = tail[i];
-	}
-}
-
-static struct frame_stream *new_frames(const struct conversation_info *info)
-{
-	struct frame_flow flow = {
-		.netns = info->netns,
-		.local_is_server = info->role == TLSPCAP_ROLE_SERVER,
-		.seed = info->seed,
-	};
-
-	if (info->addresses_known)
-		known_flow(&flow, info);
-	else
-		unknown_flow(&flow, info);
-	if (info->addresses_clash) {
-		flow.family = 6;
-		clashing_address(flow.local, info->local, info);
-		clashing_address(flow.remote, info->remote, info);
-	}
-	return frame_stream_new(&flow);
-}
-
-static void free_stream(struct stream *stream)
+static void free_stream(struct writer *writer, struct stream *stream)
 {
 	if (!stream)
 		return;
+	names_release_interface(&writer->names, stream->interface);
+	names_release_process(&writer->names, stream->process);
+	list_remove(&stream->of_section);
+	if (stream->section)
+		section_release(writer, stream->section);
 	frame_stream_free(stream->frames);
+	free(stream->previous);
 	free(stream->comment);
 	free(stream);
 }
@@ -118,20 +61,28 @@ static enum view_kind plaintext_view(const struct writer *writer,
 
 static enum view_kind pick_view(const struct writer *writer, const struct conversation_info *info)
 {
+	if (writer->sealed)
+		return VIEW_TLS;
 	if (!info->has_records)
 		return plaintext_view(writer, info);
 	/* Without keys the records are all that there is. */
 	if (writer->view == VIEW_TLS || !info->has_keys)
 		return VIEW_TLS;
-	if (writer->view == VIEW_AUTO && view_dissects_tls(info))
+	/* Records that nobody can read are not what Wireshark dissects. */
+	if (writer->view == VIEW_AUTO && view_dissects_tls(info) && !writer->options.no_secrets)
 		return VIEW_TLS;
 	return plaintext_view(writer, info);
 }
 
 enum conversation_source stream_choose(void *ctx, const struct conversation *conversation)
 {
-	return pick_view(ctx, conversation_info(conversation)) == VIEW_TLS ? CONVERSATION_RECORDS
-									   : CONVERSATION_PLAINTEXT;
+	const struct writer *writer = ctx;
+
+	if (writer->sealed)
+		return CONVERSATION_SEALED;
+	return pick_view(writer, conversation_info(conversation)) == VIEW_TLS
+		       ? CONVERSATION_RECORDS
+		       : CONVERSATION_PLAINTEXT;
 }
 
 void stream_open(void *ctx, struct conversation *conversation, uint64_t time_ns)
@@ -143,17 +94,20 @@ void stream_open(void *ctx, struct conversation *conversation, uint64_t time_ns)
 	(void)time_ns; /* the first frame waits for the first byte: it may tell the protocol */
 	if (!stream)
 		goto no_memory;
+	list_init(&stream->of_section);
 	stream->info = info;
 	stream->view = pick_view(writer, info);
-	stream->frames = new_frames(info);
+	stream->withheld = writer->options.no_secrets;
+	stream->section = section_of(writer, info);
+	stream->frames = flow_frames(info);
 	stream->interface = names_interface(&writer->names, info->mntns);
 	stream->process = names_process(&writer->names, info->pid, info->comm);
-	if (!stream->frames || !stream->interface || !comment_make(stream))
+	if (!stream->section || !stream->frames || !stream->interface || !comment_make(stream))
 		goto no_memory;
 	conversation_set_user(conversation, stream);
 	return;
 no_memory:
-	free_stream(stream);
+	free_stream(writer, stream);
 	packet_fail(writer, -ENOMEM);
 }
 
@@ -192,45 +146,6 @@ static void write_segment(void *ctx, const struct view_segment *segment)
 		write_frame(emission, FRAME_ACK, opposite(segment->direction), NOTE_FRAME);
 }
 
-/*
- * HTTP/2 by the first bytes of either side, where the library told no ALPN: the client's
- * preface, or the server's SETTINGS on stream 0 (RFC 9113, 3.4 and 6.5).
- */
-static bool looks_like_h2(const uint8_t *bytes, size_t length)
-{
-	static const char preface[] = "PRI * HTTP/2.0\r\n";
-	static const uint8_t settings[] = {4, 0, 0, 0, 0, 0}; /* type, flags, stream */
-
-	if (length >= sizeof(preface) - 1 && memcmp(bytes, preface, sizeof(preface) - 1) == 0)
-		return true;
-	return length >= 9 && bytes[0] == 0 && (bytes[1] << 8 | bytes[2]) % 6 == 0 &&
-	       memcmp(bytes + 3, settings, sizeof(settings)) == 0;
-}
-
-/*
- * HTTP/2 in the midst of a connection: whole frames, of types and on streams that go together
- * (RFC 9113, 4.1 and 6), fill the bytes to the last one.
- */
-static bool looks_like_h2_frames(const uint8_t *bytes, size_t length)
-{
-	/* By type: 1 on stream 0 only, 2 on others only, 3 on any. */
-	static const uint8_t streams[] = {2, 2, 2, 2, 1, 2, 1, 1, 3, 2};
-
-	while (length >= 9) {
-		size_t size = 9 + ((size_t)bytes[0] << 16 | (size_t)bytes[1] << 8 | bytes[2]);
-		bool zero = !(bytes[5] | bytes[6] | bytes[7] | bytes[8]);
-
-		if (bytes[3] >= sizeof(streams) || !(streams[bytes[3]] & (zero ? 1 : 2)) ||
-		    (bytes[5] & 0x80) || size > length)
-			return false;
-		bytes += size;
-		length -= size;
-		if (!length)
-			return true;
-	}
-	return false;
-}
-
 /* Looks once, before the first frame: the fabricated handshake names the protocol. */
 static void look_for_h2(struct emission *emission, const uint8_t *bytes, size_t length)
 {
@@ -238,8 +153,7 @@ static void look_for_h2(struct emission *emission, const uint8_t *bytes, size_t 
 
 	if (stream->state != STREAM_NEW || stream->info->alpn[0])
 		return;
-	if (!looks_like_h2(bytes, length) &&
-	    (stream->info->established_ns || !looks_like_h2_frames(bytes, length)))
+	if (!flow_is_h2(bytes, length, stream->info->established_ns != 0))
 		return;
 	stream->h2_seen = true;
 	if (!comment_make(stream))
@@ -258,26 +172,26 @@ static void write_view_open(struct emission *emission)
 	stream->view_open = true;
 }
 
+/* A note, and the name of a file if there is one; hostile names do no harm. */
+static const char *note_file(char note[NOTE_MAX], const char *words, const char *key,
+			     const char *name)
+{
+	char clean[3 * 256];
+
+	if (!name)
+		return words;
+	pcapng_clean_text(clean, sizeof(clean), name, strlen(name));
+	snprintf(note, NOTE_MAX, "%s%s=%s;", words, key, clean);
+	return note;
+}
+
 /* The three frames of TCP's handshake, at the times that they had. */
-static void start(struct emission *emission)
+static void write_handshake(struct emission *emission, const char *note, uint64_t syn,
+			    uint64_t established)
 {
 	struct stream *stream = emission->stream;
 	enum tlspcap_direction client = local_is_server(stream) ? TLSPCAP_RECEIVED : TLSPCAP_SENT;
 	uint64_t now = emission->time_ns;
-	uint64_t established = stream->info->established_ns;
-	uint64_t syn = stream->info->syn_ns;
-
-	bool again = stream->state == STREAM_BROKEN;
-	const char *note = again ? NOTE_RESTART : NOTE_FRAME;
-
-	if (again)
-		frame_stream_restart(stream->frames);
-	if (again || !established || established > now)
-		established = now;
-	if (again || !syn || syn > established)
-		syn = established;
-	stream->state = STREAM_OPEN;
-	stream->view_open = false;
 
 	emission->time_ns = syn;
 	write_frame(emission, FRAME_SYN, client, note);
@@ -285,6 +199,33 @@ static void start(struct emission *emission)
 	write_frame(emission, FRAME_SYN_ACK, opposite(client), note);
 	write_frame(emission, FRAME_ACK, client, note);
 	emission->time_ns = now;
+}
+
+static void start(struct emission *emission)
+{
+	struct stream *stream = emission->stream;
+	uint64_t now = emission->time_ns;
+	uint64_t established = stream->info->established_ns;
+	uint64_t syn = stream->info->syn_ns;
+	bool again = stream->state != STREAM_NEW;
+	const char *words = stream->state == STREAM_LEFT ? NOTE_NEW_FILE : NOTE_GAP;
+	char note[NOTE_MAX];
+
+	if (again)
+		frame_stream_restart(stream->frames);
+	if (again || !established || established > now)
+		established = now;
+	if (again || !syn || syn > established)
+		syn = established;
+	list_move(&stream->section->streams, &stream->of_section);
+	secrets_need(emission->writer, stream);
+	write_handshake(emission,
+			again ? note_file(note, words, "previous", stream->previous) : NOTE_FRAME,
+			syn, established);
+	free(stream->previous);
+	stream->previous = NULL;
+	stream->state = STREAM_OPEN;
+	stream->view_open = false;
 }
 
 static void write_records(struct emission *emission, enum tlspcap_direction direction,
@@ -405,9 +346,16 @@ void stream_data(void *ctx, struct conversation *conversation, enum tlspcap_dire
 	(void)flags; /* early data is data like any other in the views that there are */
 	if (!stream)
 		return;
+	if (emission.writer->sealed) {
+		emission.writer->counts.withheld += length;
+		return;
+	}
+	section_turn(emission.writer, stream->section, time_ns);
 	look_for_h2(&emission, bytes, length);
 	if (stream->must_break)
 		break_off(&emission);
+	if (stream->state == STREAM_LEFT)
+		stream->carry_length = 0; /* of a record that comes as plaintext */
 	write_carry(&emission);
 	if (stream->view == VIEW_TLS)
 		leave_records(&emission, direction);
@@ -431,6 +379,11 @@ void stream_records(void *ctx, struct conversation *conversation, enum tlspcap_d
 	size_t carried;
 
 	if (!stream)
+		return;
+	/* Between records that were held for the same secrets there is no new file. */
+	if (!conversation_is_settling(conversation))
+		section_turn(emission.writer, stream->section, time_ns);
+	if (stream->state == STREAM_LEFT && conversation_want_plaintext(conversation, direction))
 		return;
 	if (stream->must_break)
 		break_off(&emission);
@@ -512,6 +465,25 @@ static void write_end(struct emission *emission, enum conversation_end end)
 	}
 }
 
+/* A file has no memory of what came before it: what was open in it begins anew in the next. */
+void stream_leave(struct writer *writer, struct stream *stream, const char *next)
+{
+	struct emission emission = {.writer = writer, .stream = stream, .time_ns = writer->now};
+	const struct section *section = stream->section;
+	char note[NOTE_MAX];
+
+	if (stream->must_break)
+		break_off(&emission);
+	list_remove(&stream->of_section);
+	free(stream->previous);
+	stream->previous = strdup(section->file->name);
+	if (stream->state != STREAM_OPEN)
+		return;
+	stream->view_open = false;
+	write_fins(&emission, TLSPCAP_SENT, note_file(note, NOTE_GOES_ON, "next", next));
+	stream->state = STREAM_LEFT;
+}
+
 void stream_close(void *ctx, struct conversation *conversation, enum conversation_end end,
 		  uint64_t time_ns)
 {
@@ -524,15 +496,21 @@ void stream_close(void *ctx, struct conversation *conversation, enum conversatio
 
 	if (!stream)
 		return;
+	section_turn(emission.writer, stream->section, time_ns);
 	if (stream->must_break)
 		break_off(&emission);
+	if (stream->state == STREAM_LEFT)
+		stream->carry_length = 0;
 	write_carry(&emission);
 	if (stream->state == STREAM_NEW) {
 		start(&emission);
 		write_view_open(&emission);
 	}
+	/* Where it left the file before, its end is worth a word in this one. */
+	if (stream->state == STREAM_LEFT && end != CONVERSATION_END_NONE)
+		start(&emission);
 	if (stream->state == STREAM_OPEN)
 		write_end(&emission, end);
 	conversation_set_user(conversation, NULL);
-	free_stream(stream);
+	free_stream(ctx, stream);
 }

@@ -6,12 +6,6 @@
 #include <stdio.h>
 #include <writer/internal.h>
 
-static void take_secret(void *ctx, const struct tlspcap_secret *secret, uint64_t time_ns)
-{
-	(void)time_ns;
-	packet_add_secret(ctx, secret);
-}
-
 static void take_name_space(void *ctx, const struct tlspcap_namespace *name_space)
 {
 	struct writer *writer = ctx;
@@ -55,19 +49,54 @@ static int compile_filter(struct writer *writer, const char *filter, char **why)
 
 static int check_options(const struct writer_options *options, char **why)
 {
-	if (options->keylog && strcmp(options->path, options->keylog) == 0)
+	if (options->keylog && !strcmp(options->path, options->keylog))
 		return explain(why, -EINVAL,
 			       "'%s' cannot be both the capture and the key log; give two files",
 			       options->path);
 	return 0;
 }
 
+/* Options that outlive the call. */
+static bool keep_options(struct writer *writer, const struct writer_options *options)
+{
+	writer->options = *options;
+	writer->options.path = writer->options.keylog = writer->options.filter = NULL;
+	writer->view = options->view;
+	writer->sealed = options->no_secrets && options->view == VIEW_TLS;
+	writer->now = options->now_ns;
+	writer->application = strdup(options->application ? options->application : "");
+	writer->hardware = options->hardware ? strdup(options->hardware) : NULL;
+	writer->os = options->os ? strdup(options->os) : NULL;
+	return writer->application && (writer->hardware || !options->hardware) &&
+	       (writer->os || !options->os);
+}
+
+static void free_sections(struct writer *writer)
+{
+	for (size_t i = 0; writer->sections.buckets && i <= writer->sections.mask; i++) {
+		struct table_node *node = writer->sections.buckets[i], *next;
+
+		for (; node; node = next) {
+			next = node->next;
+			section_free(writer, container_of(node, struct section, node));
+		}
+	}
+	table_free(&writer->sections);
+}
+
 static void free_writer(struct writer *writer)
 {
+	free_sections(writer);
+	files_free(writer->files);
 	if (writer->filter_text)
 		pcap_freecode(&writer->filter);
 	free(writer->filter_text);
+	secrets_store_free(&writer->store);
 	names_free(&writer->names);
+	free(writer->application);
+	free(writer->hardware);
+	free(writer->os);
+	free(writer->why);
 	free(writer);
 }
 
@@ -81,18 +110,49 @@ static void remove_empty(const char *path)
 		unlink(path);
 }
 
+/* All that can be opened now is: there may be no right to it later, and it is told early. */
 static int open_files(struct writer *writer, const struct writer_options *options, char **why)
 {
-	int error = output_open(options->path, &writer->output, why);
+	const struct files_options files = {
+		.path = options->path,
+		.rules = options->rules,
+		.privilege = options->privilege,
+		.closed = options->closed,
+		.ctx = options->ctx,
+	};
+	const struct conversation_info nobody = {0};
+	int error = files_open(&files, &writer->files, why);
 
-	if (error || !options->keylog)
+	if (error)
 		return error;
-	error = output_open(options->keylog, &writer->keylog, why);
-	if (!error)
+	writer->options.rules.split = files_split(writer->files);
+	if (options->keylog)
+		error = output_open(options->keylog, NULL, &writer->keylog, why);
+	if (error || writer->options.rules.split)
+		return error;
+	writer->only = section_of(writer, &nobody);
+	if (!writer->only)
+		return -ENOMEM;
+	/* A replay has no time before its first event. */
+	if (files_are_sets(writer->files) && !options->now_ns)
 		return 0;
-	output_close(writer->output);
-	remove_empty(options->path);
-	return error;
+	if (section_open(writer, writer->only))
+		return 0;
+	*why = writer->why;
+	writer->why = NULL;
+	if (writer->keylog) {
+		output_close(writer->keylog);
+		writer->keylog = NULL;
+		remove_empty(options->keylog);
+	}
+	return writer->error;
+}
+
+static bool init(struct writer *writer, const struct writer_options *options)
+{
+	list_init(&writer->open);
+	return keep_options(writer, options) && names_init(&writer->names) &&
+	       secrets_store_init(&writer->store) && table_init(&writer->sections, 1024);
 }
 
 int writer_open(const struct writer_options *options, struct writer **result, char **why)
@@ -107,7 +167,7 @@ int writer_open(const struct writer_options *options, struct writer **result, ch
 	writer = calloc(1, sizeof(*writer));
 	if (!writer)
 		return explain(why, -ENOMEM, "no memory to write %s", options->path);
-	if (!names_init(&writer->names)) {
+	if (!init(writer, options)) {
 		error = explain(why, -ENOMEM, "no memory to write %s", options->path);
 		goto out;
 	}
@@ -118,8 +178,6 @@ int writer_open(const struct writer_options *options, struct writer **result, ch
 	if (error)
 		goto out;
 
-	writer->view = options->view;
-	writer->packets_max = options->packets;
 	writer->sink = (struct conversation_sink){
 		.ctx = writer,
 		.open = stream_open,
@@ -128,10 +186,11 @@ int writer_open(const struct writer_options *options, struct writer **result, ch
 		.records = stream_records,
 		.gap = stream_gap,
 		.close = stream_close,
-		.secret = take_secret,
+		.secret = secrets_take,
 		.name_space = take_name_space,
+		.name_space_end = section_name_space_end,
+		.clock = section_clock,
 	};
-	packet_write_section(writer, options);
 	*result = writer;
 	return 0;
 out:
@@ -146,33 +205,48 @@ const struct conversation_sink *writer_sink(struct writer *writer)
 
 int writer_error(const struct writer *writer)
 {
-	int error = writer->error;
+	return writer->error;
+}
 
-	if (!error)
-		error = output_error(writer->output);
-	if (!error && writer->keylog)
-		error = output_error(writer->keylog);
-	return error;
+const char *writer_why(const struct writer *writer)
+{
+	return writer->why;
 }
 
 bool writer_done(const struct writer *writer)
 {
-	return (writer->packets_max && writer->counts.packets >= writer->packets_max) ||
-	       writer_error(writer);
+	return (writer->options.packets && writer->counts.packets >= writer->options.packets) ||
+	       writer->finished || writer->error;
+}
+
+static void flush_section(struct writer *writer, struct section *section)
+{
+	int error;
+
+	/* In sets they wait for the frames that need them, which may be in the next file. */
+	if (!files_are_sets(writer->files))
+		packet_write_secrets(writer, section);
+	error = output_flush(section->file->output);
+	if (error)
+		packet_fail(writer, error);
 }
 
 int writer_flush(struct writer *writer)
 {
-	packet_write_secrets(writer);
-	output_flush(writer->output);
-	if (writer->keylog)
-		output_flush(writer->keylog);
+	struct list *at;
+	int error;
+
+	for (at = writer->open.next; at != &writer->open; at = at->next)
+		flush_section(writer, container_of(at, struct section, open));
+	error = writer->keylog ? output_flush(writer->keylog) : 0;
+	if (error)
+		packet_fail(writer, error);
 	return writer_error(writer);
 }
 
 bool writer_is_pipe(const struct writer *writer)
 {
-	return output_is_pipe(writer->output);
+	return writer->only && writer->only->file && output_is_pipe(writer->only->file->output);
 }
 
 const struct writer_counts *writer_counts(const struct writer *writer)
@@ -182,18 +256,15 @@ const struct writer_counts *writer_counts(const struct writer *writer)
 
 int writer_close(struct writer *writer)
 {
-	int error = writer_error(writer);
-	int closing;
+	int error, closing;
 
-	if (!error) {
-		packet_write_secrets(writer);
-		packet_write_interface(writer);
-		packet_write_statistics(writer);
-		error = writer_error(writer);
-	}
-	closing = output_close(writer->output);
-	if (!error)
-		error = closing;
+	writer->closing = true;
+	/* A set has at least one file, also when nothing happened. */
+	if (writer->only && !writer->error)
+		section_open(writer, writer->only);
+	while (!list_empty(&writer->open))
+		section_close(writer, container_of(writer->open.next, struct section, open));
+	error = writer_error(writer);
 	if (writer->keylog) {
 		closing = output_close(writer->keylog);
 		if (!error)

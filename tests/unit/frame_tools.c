@@ -153,7 +153,7 @@ static int make_file(void **state)
 	if (!mkdtemp(directory))
 		return -1;
 	snprintf(path, sizeof(path), "%s/out.pcapng", directory);
-	if (output_open(path, &capture.output, &why))
+	if (output_open(path, NULL, &capture.output, &why))
 		return -1;
 	add_head(&capture);
 	stats.start_ns = capture.time_ns;

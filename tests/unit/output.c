@@ -72,7 +72,7 @@ static void assert_refused(const char *path, int error, const char *part)
 	struct output *output = (void *)1;
 	char *why = NULL;
 
-	assert_int_equal(output_open(path, &output, &why), error);
+	assert_int_equal(output_open(path, NULL, &output, &why), error);
 	assert_null(output);
 	assert_non_null(why);
 	if (!strstr(why, part))
@@ -85,7 +85,7 @@ static struct output *opened(const char *path)
 {
 	struct output *output = NULL;
 	char *why = NULL;
-	int error = output_open(path, &output, &why);
+	int error = output_open(path, NULL, &output, &why);
 
 	if (error)
 		fail_msg("%s: %d %s", path, error, why ? why : "");
@@ -303,7 +303,7 @@ static int write_two_megabytes(void)
 	struct output *output;
 	char *why;
 
-	if (output_open("-", &output, &why))
+	if (output_open("-", NULL, &output, &why))
 		return 98;
 	for (int i = 0; i < 2000; i++) {
 		if (!put(output, 1000, 'x'))
@@ -316,7 +316,7 @@ static int open_fails(void)
 {
 	struct output *output;
 	char *why = NULL;
-	int error = output_open("-", &output, &why);
+	int error = output_open("-", NULL, &output, &why);
 
 	return error && why && strstr(why, "-w FILE") ? -error : 98;
 }
@@ -429,7 +429,7 @@ static int fill_disk(const char *path)
 	char *why;
 	int error;
 
-	if (output_open(path, &output, &why))
+	if (output_open(path, NULL, &output, &why))
 		return 2;
 	for (int i = 0; i < 10000; i++) {
 		if (!put(output, size, 'a'))
