@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "extcap.h"
 #include "report.h"
 
 #define EXIT_WRONG_USAGE 2
@@ -152,6 +153,9 @@ static int close_all(struct run *run)
 
 	if (started) {
 		error = writer_close(run->writer);
+		/* Wireshark ends a capture by leaving. */
+		if (run->for_wireshark && error == -EPIPE)
+			error = 0;
 		if (error)
 			fprintf(stderr, "tlspcap: %s: %s\n", run->options.path, strerror(-error));
 	}
@@ -193,9 +197,24 @@ int main(int argc, char **argv)
 {
 	struct run run = {.command = {.go = -1}};
 	enum options_result parsed;
+	char **arguments = NULL;
 	int error, closed, status;
 
 	libraries_init(&run.libraries);
+	if (extcap_is_asked(argc, argv)) {
+		switch (extcap_answer(argc, argv, &argc, &arguments)) {
+		case EXTCAP_SHOWN:
+			free(arguments);
+			return EXIT_SUCCESS;
+		case EXTCAP_WRONG:
+			free(arguments);
+			return EXIT_WRONG_USAGE;
+		case EXTCAP_CAPTURE:
+			break;
+		}
+		run.for_wireshark = true;
+		argv = arguments;
+	}
 	parsed = options_parse(argc, argv, &run.options);
 	if (parsed != OPTIONS_RUN) {
 		options_free(&run.options);
@@ -215,6 +234,7 @@ int main(int argc, char **argv)
 	}
 	status = run.command.status;
 	closed = close_all(&run);
+	free(arguments);
 	if (error || closed)
 		return EXIT_FAILURE;
 	return status;

@@ -83,6 +83,8 @@ const struct options_group options_how = {
 		{"quiet", 'q', NULL, set_quiet, "only errors and losses on stderr"},
 		{"verbose", 'v', NULL, add_verbosity,
 		 "say what is probed and how; -v -v: the kernel's words too"},
+		{"completion", 0, "SHELL", options_completion,
+		 "print the completions for bash, zsh or fish"},
 		{"help", 'h', NULL, options_help, "this text"},
 		{"version", 'V', NULL, show_version, "versions of tlspcap and its libraries"},
 	},

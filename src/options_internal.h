@@ -39,4 +39,7 @@ enum options_result options_list_is_full(const char *option);
 /* Prints --help. */
 enum options_result options_help(struct options *options, const char *value);
 
+/* Prints a shell's completions. */
+enum options_result options_completion(struct options *options, const char *value);
+
 #endif

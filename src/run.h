@@ -32,6 +32,7 @@ struct run {
 	struct discover *discover; /* NULL: files that are mapped later are not looked at */
 	struct target_scope scope;
 	uint32_t own_mntns;
+	bool for_wireshark;	/* it started us, and reads the file that is a FIFO */
 	pid_t bypassing;	/* a process whose bytes pass the socket hooks by; 0: none */
 	uint64_t next_check_ns; /* of connections older than the capture */
 	uint32_t *namespaces;	/* that were described already */

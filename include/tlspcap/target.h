@@ -74,6 +74,15 @@ int target_parse_mntns(const char *text, uint32_t *mntns);
 /* Finds one process that lives in the mount namespace. Returns its pid, or -ESRCH. */
 pid_t target_find_process(uint32_t mntns);
 
+/* Return nonzero to end the walk. */
+typedef int (*target_mntns_fn)(void *ctx, uint32_t mntns);
+
+/*
+ * Calls fn for each mount namespace that has a process we may look at, in the order of their
+ * numbers. Returns 0, fn's nonzero value, or a negative errno.
+ */
+int target_each_mntns(target_mntns_fn fn, void *ctx);
+
 /* The mount namespace of a process. 0 or negative errno. */
 int target_mntns_of(pid_t pid, uint32_t *mntns);
 

@@ -4,3 +4,7 @@
 add_test(NAME docs_manual COMMAND ${CMAKE_CURRENT_LIST_DIR}/manual
 	$<TARGET_FILE:tlspcap> $<TARGET_FILE:tlspcap-replay>)
 set_tests_properties(docs_manual PROPERTIES LABELS unit TIMEOUT 60)
+
+add_test(NAME docs_completions COMMAND ${CMAKE_CURRENT_LIST_DIR}/completions
+	$<TARGET_FILE:tlspcap>)
+set_tests_properties(docs_completions PROPERTIES LABELS unit TIMEOUT 60)
