@@ -439,23 +439,23 @@ void hints_hello(struct conversations *all, struct conversation *conversation)
 
 /* --- events ------------------------------------------------------------------------------ */
 
-static bool is_kept(struct conversations *all, const struct hint *hint)
+/* One that says the same, and waits. */
+static struct hint *find_kept(struct conversations *all, const struct hint *hint)
 {
 	struct hint_process *process = find_process(all, hint->secret.event.pid);
 	struct list *at;
 
 	for (at = process ? process->hints.next : NULL; at && at != &process->hints;
 	     at = at->next) {
-		const struct tlspcap_secret *one =
-			&container_of(at, struct hint, of_process)->secret;
+		struct hint *one = container_of(at, struct hint, of_process);
+		const struct tlspcap_secret *secret = &one->secret;
 
-		if (one->event.tls_id == hint->secret.event.tls_id &&
-		    !strcmp(one->label, hint->secret.label) &&
-		    one->secret_length == hint->secret.secret_length &&
-		    !memcmp(one->secret, hint->secret.secret, one->secret_length))
-			return true;
+		if (!strcmp(secret->label, hint->secret.label) &&
+		    secret->secret_length == hint->secret.secret_length &&
+		    !memcmp(secret->secret, hint->secret.secret, secret->secret_length))
+			return one;
 	}
-	return false;
+	return NULL;
 }
 
 static void fill(struct hint *hint, const struct tlspcap_secret_hint *from, uint64_t now)
@@ -499,12 +499,18 @@ static bool is_told(struct conversations *all, const struct hint *hint)
 {
 	const uint8_t *random;
 	struct owner owner;
+	struct hint *kept;
 
 	if (!strcmp(hint->secret.label, MASTER))
 		return false;
 	random = secrets_random(&all->secrets, &hint->secret);
-	if (!random)
-		return is_kept(all, hint);
+	if (!random) {
+		kept = find_kept(all, hint);
+		if (!kept || kept->secret.event.tls_id || !hint->secret.event.tls_id)
+			return kept;
+		forget(all, kept); /* now its object is known */
+		return false;
+	}
 	owner = owner_of(NULL, random);
 	tell(all, hint, &owner);
 	return true;
