@@ -148,10 +148,11 @@ static uint64_t count_by_gnu_hash(const struct elf_file *elf, uint64_t address)
 
 /* What the dynamic section says: addresses, but DT_STRSZ and DT_SONAME. 0: not there. */
 struct dynamic_section {
-	uint64_t symbols, names, names_size, hash, gnu_hash, soname;
+	uint64_t symbols, names, names_size, hash, gnu_hash, soname, relocations, relocations_size;
 };
 
-static void read_dynamic(const struct elf_file *elf, uint64_t address, struct dynamic_section *d)
+static void read_dynamic_section(const struct elf_file *elf, uint64_t address,
+				 struct dynamic_section *d)
 {
 	uint64_t rest;
 	const uint8_t *bytes = elf_file_at(elf, address, &rest);
@@ -176,32 +177,54 @@ static void read_dynamic(const struct elf_file *elf, uint64_t address, struct dy
 			d->gnu_hash = entry.d_un.d_ptr;
 		else if (entry.d_tag == DT_SONAME)
 			d->soname = entry.d_un.d_val;
+		else if (entry.d_tag == DT_RELA)
+			d->relocations = entry.d_un.d_ptr;
+		else if (entry.d_tag == DT_RELASZ)
+			d->relocations_size = entry.d_un.d_val;
 	}
 }
 
-static void read_dynamic_symbols(struct elf_file *elf, uint64_t address)
+static void read_dynamic_symbols(struct elf_file *elf, const struct dynamic_section *d)
 {
-	struct dynamic_section d;
 	uint64_t rest, names_rest, count;
 	const uint8_t *entries;
 	const char *names;
 
-	read_dynamic(elf, address, &d);
-	if (!d.symbols || !d.names)
+	if (!d->symbols || !d->names)
 		return;
-	entries = elf_file_at(elf, d.symbols, &rest);
-	names = (const char *)elf_file_at(elf, d.names, &names_rest);
-	if (!entries || !names || d.names_size > names_rest)
+	entries = elf_file_at(elf, d->symbols, &rest);
+	names = (const char *)elf_file_at(elf, d->names, &names_rest);
+	if (!entries || !names || d->names_size > names_rest)
 		return;
-	if (d.soname && d.soname < d.names_size &&
-	    memchr(names + d.soname, '\0', d.names_size - d.soname))
-		elf->soname = names + d.soname;
-	count = d.gnu_hash ? count_by_gnu_hash(elf, d.gnu_hash) : 0;
-	if (!count && d.hash)
-		count = count_by_hash(elf, d.hash);
+	if (d->soname && d->soname < d->names_size &&
+	    memchr(names + d->soname, '\0', d->names_size - d->soname))
+		elf->soname = names + d->soname;
+	count = d->gnu_hash ? count_by_gnu_hash(elf, d->gnu_hash) : 0;
+	if (!count && d->hash)
+		count = count_by_hash(elf, d->hash);
 	if (count > rest / sizeof(Elf64_Sym))
 		return;
-	elf->dynamic = (struct elf_symbols){entries, count, names, d.names_size};
+	elf->dynamic = (struct elf_symbols){entries, count, names, d->names_size};
+}
+
+static void read_relocations(struct elf_file *elf, const struct dynamic_section *d)
+{
+	uint64_t rest;
+	const uint8_t *entries = d->relocations ? elf_file_at(elf, d->relocations, &rest) : NULL;
+
+	if (!entries || d->relocations_size > rest)
+		return;
+	elf->relocations = entries;
+	elf->n_relocations = d->relocations_size / sizeof(Elf64_Rela);
+}
+
+static void read_dynamic(struct elf_file *elf, uint64_t address)
+{
+	struct dynamic_section d;
+
+	read_dynamic_section(elf, address, &d);
+	read_dynamic_symbols(elf, &d);
+	read_relocations(elf, &d);
 }
 
 static void read_symbol_section(struct elf_file *elf, const uint8_t *headers, uint64_t n,
@@ -272,7 +295,7 @@ int elf_file_open(struct elf_file *elf, const void *image, size_t size)
 	if (err)
 		return err;
 	if (dynamic)
-		read_dynamic_symbols(elf, dynamic);
+		read_dynamic(elf, dynamic);
 	read_sections(elf, &header);
 	return 0;
 }

@@ -43,6 +43,8 @@ struct elf_file {
 	struct elf_symbols dynamic; /* .dynsym; count 0: none */
 	struct elf_symbols full;    /* .symtab; count 0: none */
 	const char *soname;	    /* NUL-terminated inside the image; NULL: none */
+	const uint8_t *relocations; /* Elf64_Rela, of the dynamic section */
+	uint64_t n_relocations;
 };
 
 /* A function that is looked for. The caller sets `name`, the rest is found. */
@@ -65,6 +67,24 @@ const uint8_t *elf_file_code(const struct elf_file *elf, uint64_t address, uint6
 
 /* Finds defined functions by name, in one pass over each symbol table. Dynamic ones win. */
 void elf_file_find(const struct elf_file *elf, struct elf_function *functions, size_t n);
+
+/* --- words.c ------------------------------------------------------------------------- */
+
+#define ELF_WORDS_MAX 64
+
+/*
+ * Reads `n` (at most ELF_WORDS_MAX) words of 8 bytes as they are when the file is loaded at
+ * the addresses that it was linked for: relative relocations are applied. False: not all of
+ * them are in the file, or there are more relocations than are looked at.
+ */
+bool elf_file_words(const struct elf_file *elf, uint64_t address, uint64_t *words, size_t n);
+
+/*
+ * The next aligned word in memory that the program does not execute, at `from` or behind it,
+ * whose value is `value`. False: there is none.
+ */
+bool elf_file_find_word(const struct elf_file *elf, uint64_t value, uint64_t from,
+			uint64_t *address);
 
 /* --- code.c, code_walk.c ------------------------------------------------------------- */
 
@@ -279,5 +299,6 @@ void locate_print_path(char *to, size_t size, const struct tlspcap_path *path);
 /* Returns 1 when the family's functions are in the file, 0 when not, or -ENOMEM. */
 int openssl_locate(const struct elf_file *elf, struct locate_result *result);
 int gnutls_locate(const struct elf_file *elf, struct locate_result *result);
+int go_locate(const struct elf_file *elf, struct locate_result *result);
 
 #endif
