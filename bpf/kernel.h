@@ -50,6 +50,21 @@ struct cred {
 
 struct mm_struct;
 
+struct file;
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct thread_struct {
+	unsigned long fsbase; /* x86: where thread-local storage ends */
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -61,6 +76,8 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct mm_struct *mm;
 	const struct cred *real_cred;
+	struct files_struct *files;
+	struct thread_struct thread;
 };
 
 struct in6_addr {
@@ -119,6 +136,12 @@ struct inode {
 
 struct file {
 	struct inode *f_inode;
+	void *private_data; /* of a socket's: struct socket */
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
 };
 
 struct vm_area_struct {

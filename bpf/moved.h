@@ -9,6 +9,7 @@
 #ifndef TLSPCAP_BPF_MOVED_H
 #define TLSPCAP_BPF_MOVED_H
 
+#include "goroutine.h"
 #include "stream.h"
 
 static __always_inline int moved(const struct sock *sk, int count, __u32 flags, __u32 direction)
@@ -16,6 +17,8 @@ static __always_inline int moved(const struct sock *sk, int count, __u32 flags, 
 	/* Which socket a TLS object uses matters only where its calls are probed. */
 	if (calls_probed)
 		socket_used(sk);
+	if (goroutines_probed)
+		goroutine_used(sk);
 	if (streams)
 		stream_moved(sk, count, flags, direction);
 	return 0;

@@ -119,24 +119,31 @@ static __always_inline struct tlspcap_layout *layout_of(__u32 library)
 	return bpf_map_lookup_elem(&layouts, &library);
 }
 
-/* A thread enters a call. Frames above `sp` that never returned (longjmp) are forgotten. */
-static __always_inline void scope_enter(const struct scope_frame *frame, __u32 mntns)
+/* The current thread's state, made when there is none; NULL: too many threads. */
+static __always_inline struct scope *scope_get(void)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
+	/* Zeroed in the map's own memory: a scope is too large for this stack. */
+	static const struct scope empty = {};
+
+	if (scope)
+		return scope;
+	bpf_map_update_elem(&scopes, &thread, &empty, BPF_NOEXIST);
+	scope = bpf_map_lookup_elem(&scopes, &thread);
+	if (!scope)
+		count_loss(TLSPCAP_LOSS_SCOPE_FULL);
+	return scope;
+}
+
+/* A thread enters a call. Frames above `sp` that never returned (longjmp) are forgotten. */
+static __always_inline void scope_enter(const struct scope_frame *frame, __u32 mntns)
+{
+	struct scope *scope = scope_get();
 	__u32 depth;
 
-	if (!scope) {
-		/* Zeroed in the map's own memory: a scope is too large for this stack. */
-		static const struct scope empty = {};
-
-		bpf_map_update_elem(&scopes, &thread, &empty, BPF_NOEXIST);
-		scope = bpf_map_lookup_elem(&scopes, &thread);
-		if (!scope) {
-			count_loss(TLSPCAP_LOSS_SCOPE_FULL);
-			return;
-		}
-	}
+	if (!scope)
+		return;
 	scope->mntns = mntns;
 	depth = scope->depth;
 	if (depth >= SCOPE_DEPTH) {

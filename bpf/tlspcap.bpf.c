@@ -11,10 +11,12 @@
 #include "object.h"
 #include "socket.h"
 #include "stream.h"
+#include "goroutine.h"
 #include "moved.h"
 #include "process.h"
 
 #include "openssl.bpf.h"
 #include "gnutls.bpf.h"
+#include "go.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -41,7 +41,9 @@ static void print_path(const char *name, const struct tlspcap_path *path)
 
 static void print_result(const char *file, const struct locate_result *result)
 {
-	static const char *const when[] = {"", "enter", "leave", "enter, leave"};
+	static const char *const when[] = {
+		"", "enter", "leave", "enter, leave", "leaves here",
+	};
 	char name[64];
 
 	printf("%s: %s %s\n", file, result->family,
@@ -59,7 +61,7 @@ static void print_result(const char *file, const struct locate_result *result)
 	for (size_t i = 0; i < result->n_probes; i++)
 		printf("  0x%08llx %2u %-24s %s\n", (unsigned long long)result->probes[i].offset,
 		       result->probes[i].function, result->probes[i].name,
-		       when[result->probes[i].when & 3]);
+		       when[result->probes[i].when % 5]);
 }
 
 static int locate_bytes(const char *file, const void *image, size_t size, bool timed)

@@ -188,6 +188,7 @@ static int fill_result(const struct elf_file *elf, const struct elf_function *fu
 	else
 		forget_plaintext(result);
 	result->secrets = functions[ROW_LOG_SECRET].found;
+	result->layout.client_random.steps = 1; /* it is at the argument itself */
 	if (result->secrets)
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
 			 "pclntab of %s; client random is an argument%s", form_names[form],

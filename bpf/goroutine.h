@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Calls that goroutines are in.
+ *
+ * A goroutine leaves its thread in the middle of a call and goes on in another one, on a stack
+ * that may have moved meanwhile. So its state is kept under the address of its descriptor g,
+ * and a place on its stack is told as the distance to the stack's end, which stays.
+ */
+#ifndef TLSPCAP_BPF_GOROUTINE_H
+#define TLSPCAP_BPF_GOROUTINE_H
+
+#include "socket.h"
+
+#define GOROUTINE_DEPTH 4     /* TLS inside TLS is two */
+#define GOROUTINE_TLS	(-8l) /* where g is in thread-local storage */
+
+/* A goroutine's stack, as the first words of g have it. */
+struct goroutine_stack {
+	__u64 low;
+	__u64 high;
+};
+
+struct goroutine_call {
+	__u64 depth; /* bytes from the stack's end to the return address */
+	__u64 tls;
+	__u64 buffer; /* address; on the goroutine's own stack: distance from its end */
+	__u64 length;
+	__u32 on_stack;
+	__u32 function;
+	__u32 library;
+	__u32 reserved;
+};
+
+struct goroutine {
+	__u32 n;
+	__u32 mntns;
+	struct goroutine_call call[GOROUTINE_DEPTH];
+};
+
+/*
+ * Of those that are in a call now: what is left of processes that ended is overwritten. A key
+ * is as of a TLS object, with g's address.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct object_key);
+	__type(value, struct goroutine);
+} goroutines SEC(".maps");
+
+/* Set by the programs with the first call of a goroutine. */
+__u32 goroutines_probed = 0;
+
+static __always_inline __u64 goroutine_by_storage(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u64 base = BPF_CORE_READ(task, thread.fsbase), g;
+
+	if (bpf_probe_read_user(&g, sizeof(g), (const void *)(base + GOROUTINE_TLS)))
+		return 0;
+	return g;
+}
+
+/* False: `g` is no goroutine that runs on a stack with `sp`. */
+static __always_inline bool goroutine_read_stack(__u64 g, __u64 sp, struct goroutine_stack *stack)
+{
+	return g && !bpf_probe_read_user(stack, sizeof(*stack), (const void *)g) &&
+	       sp >= stack->low && sp < stack->high;
+}
+
+static __always_inline struct goroutine *goroutine_find(__u64 g)
+{
+	struct object_key key;
+
+	object_fill_key(&key, g);
+	return bpf_map_lookup_elem(&goroutines, &key);
+}
+
+static __always_inline struct goroutine *goroutine_get(__u64 g)
+{
+	static const struct goroutine empty = {};
+	struct goroutine *goroutine = goroutine_find(g);
+	struct object_key key;
+
+	if (goroutine)
+		return goroutine;
+	object_fill_key(&key, g);
+	bpf_map_update_elem(&goroutines, &key, &empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&goroutines, &key);
+}
+
+static __always_inline void goroutine_forget(__u64 g)
+{
+	struct object_key key;
+
+	object_fill_key(&key, g);
+	bpf_map_delete_elem(&goroutines, &key);
+}
+
+/*
+ * A call begins. One that begins at the same place is the same: a function whose stack is too
+ * small begins again on a larger one. What is deeper than the new one has ended by a panic.
+ */
+static __always_inline void goroutine_enter(__u64 g, const struct goroutine_call *call, __u32 mntns)
+{
+	struct goroutine *goroutine = goroutine_get(g);
+	__u32 n;
+	int i;
+
+	if (!goroutine) {
+		count_loss(TLSPCAP_LOSS_SCOPE_FULL);
+		return;
+	}
+	n = goroutine->n;
+	for (i = GOROUTINE_DEPTH - 1; i >= 0; i--) {
+		if ((__u32)i < n && goroutine->call[i].depth >= call->depth)
+			n = i;
+	}
+	if (n >= GOROUTINE_DEPTH) {
+		count_loss(TLSPCAP_LOSS_SCOPE_DEPTH);
+		n = 0;
+	}
+	goroutine->mntns = mntns;
+	goroutine->call[n & (GOROUTINE_DEPTH - 1)] = *call;
+	goroutine->n = n + 1;
+}
+
+/* The call that returns at `depth`, taken off. False: its beginning was not seen. */
+static __always_inline bool goroutine_leave(__u64 g, __u64 depth, __u32 function,
+					    struct goroutine_call *call)
+{
+	struct goroutine *goroutine = goroutine_find(g);
+	int i;
+
+	if (!goroutine)
+		return false;
+	for (i = GOROUTINE_DEPTH - 1; i >= 0; i--) {
+		if ((__u32)i >= goroutine->n || goroutine->call[i].depth != depth ||
+		    goroutine->call[i].function != function)
+			continue;
+		*call = goroutine->call[i];
+		goroutine->n = i;
+		if (!i)
+			goroutine_forget(g);
+		return true;
+	}
+	return false;
+}
+
+/* A TLS object's bytes pass `sk`. `role` as the TLS object has it. */
+static __always_inline void goroutine_bind(struct object *object, const struct sock *sk, __u8 role,
+					   __u32 mntns)
+{
+	struct socket_info *info = socket_get((__u64)sk);
+
+	if (!info || info->id == object->sock_id || !socket_emit(info, sk, object->id, role, mntns))
+		return;
+	info->bound |= SOCKET_OBJECT;
+	object->sock_id = info->id;
+}
+
+/*
+ * The current goroutine moves bytes on `sk`: the innermost call's object has it, unless its
+ * socket was found otherwise. In a system call, g is where Go's own code has it.
+ */
+static __always_inline int goroutine_used(const struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct goroutine *goroutine = NULL;
+	struct object *object;
+	__u64 g = 0;
+	__u32 n;
+
+	if (!bpf_probe_read_kernel(&g, sizeof(g), &regs->r14))
+		goroutine = goroutine_find(g);
+	if (!goroutine)
+		goroutine = goroutine_find(goroutine_by_storage());
+	if (!goroutine)
+		return 0;
+	n = goroutine->n;
+	if (!n || n > GOROUTINE_DEPTH)
+		return 0;
+	object = object_find(goroutine->call[(n - 1) & (GOROUTINE_DEPTH - 1)].tls);
+	if (object && !object->sock_id)
+		goroutine_bind(object, sk, TLSPCAP_ROLE_UNKNOWN, goroutine->mntns);
+	return 0;
+}
+
+#endif
