@@ -151,6 +151,32 @@ plaintext()
 	tshark_of host -r "$1" -q "${follow[@]}"
 }
 
+# talks FILE tls|tcp: the bytes of each direction of each conversation, as their number and their
+# hash, sorted. Those of TLS are what tshark decrypts.
+talks()
+{
+	local stream last follow=()
+
+	last=$(fields "$1" tcp.stream | sort -n | tail -n 1)
+	for ((stream = 0; stream <= ${last:--1}; stream++)); do
+		follow+=(-z "follow,$2,raw,$stream")
+	done
+	tshark_of host -r "$1" -q "${follow[@]}" | "$PYTHON" -S -c '
+import hashlib, re, sys
+sides = [b"", b""]
+def end():
+    for side in sides:
+        if side:
+            print(len(side), hashlib.sha256(side).hexdigest())
+for line in sys.stdin:
+    if line.startswith("Follow: "):
+        end()
+        sides = [b"", b""]
+    elif re.fullmatch("\t?([0-9a-f]{2})+\n", line):
+        sides[line.startswith("\t")] += bytes.fromhex(line.strip())
+end()' | sort
+}
+
 # contains FILE TEXT: TEXT is in the file as it is, or in what tshark decrypts.
 contains()
 {
