@@ -46,16 +46,6 @@ same 'no interface: exit status' 2 $?
 
 # --- through tshark --------------------------------------------------------------------------
 
-# Waits for tlspcap's word to systemd, which is sent when every probe is in place.
-cat >"$W/ready.py" <<'PY'
-import socket, sys
-receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-receiver.bind(sys.argv[1])
-receiver.settimeout(float(sys.argv[2]))
-print("bound", flush=True)
-sys.exit(receiver.recv(64) != b"READY=1")
-PY
-
 # The real mechanism: tshark lists, starts, reads, and stops it.
 through() # SUITE
 {
@@ -65,7 +55,7 @@ through() # SUITE
 	mkfifo "$W/lines" "$W/bound"
 	check "$suite: tshark -D lists the container" grep -q "$interface" \
 		<(tshark_here "$suite" -D 2>&1)
-	"$PYTHON" -S "$W/ready.py" "$W/notify" "$TIMEOUT" >"$W/bound" &
+	"$E2E/notified" "$W/notify" "$TIMEOUT" >"$W/bound" &
 	ready=$!
 	read -r line <"$W/bound"
 	exec {lines}<>"$W/lines"

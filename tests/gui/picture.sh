@@ -60,16 +60,8 @@ start Xvfb "$display" -screen 0 1280x800x24 -nolisten tcp
 export DISPLAY=$display
 wait_until 'no X server' xdotool getdisplaygeometry
 
-cat >"$W/ready.py" <<'PY'
-import socket, sys
-receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-receiver.bind(sys.argv[1])
-receiver.settimeout(float(sys.argv[2]))
-print("bound", flush=True)
-sys.exit(receiver.recv(64) != b"READY=1")
-PY
 mkfifo "$W/bound"
-"$PYTHON" -S "$W/ready.py" "$W/notify" "$TIMEOUT" >"$W/bound" &
+"$E2E/notified" "$W/notify" "$TIMEOUT" >"$W/bound" &
 ready=$!
 read -r _ <"$W/bound"
 NOTIFY_SOCKET=$W/notify start unshare --mount --propagation private bash -c '
