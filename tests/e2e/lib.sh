@@ -34,7 +34,7 @@ fi
 W=$(mktemp -d "/tmp/tlspcap-e2e.XXXXXX") || exit 1
 chmod 755 "$W"
 mkdir "$W/served" "$W/tmp"
-export TMPDIR=$W/tmp LC_ALL=C.UTF-8
+export W TMPDIR=$W/tmp LC_ALL=C.UTF-8
 unset SSLKEYLOGFILE http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
 PYTHON=/usr/bin/python3 # not a user's own, which may link another libssl
 TIMEOUT=${E2E_TIMEOUT:-30} # seconds that anything may take to come up or to end
