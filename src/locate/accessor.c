@@ -83,6 +83,43 @@ static void look_keylog(void *ctx, const struct code_instruction *i,
 		note(ctx, &registers[2], false);
 }
 
+/* What reads bytes one by one, or as many at once as a vector register holds. */
+static bool is_byte_load(const struct code_instruction *i)
+{
+	return i->read_size == 1 || i->read_size >= 16;
+}
+
+static bool same_object(const struct tlspcap_path *one, const struct tlspcap_path *other)
+{
+	return one->steps == other->steps &&
+	       !memcmp(one->offset, other->offset, (size_t)(one->steps - 1) * sizeof(int32_t));
+}
+
+/* Bytes of the object that are read to be printed: the lowest address, and all near it. */
+static void look_bytes(void *ctx, const struct code_instruction *i, const struct code_state *before)
+{
+	struct evidence *evidence = ctx, at = {0};
+	int32_t *lowest, *here;
+
+	(void)before;
+	if (!is_address(&i->read) || !is_byte_load(i))
+		return;
+	note(&at, &i->read, false);
+	evidence->conflict |= at.conflict;
+	if (!evidence->path.steps)
+		evidence->path = at.path;
+	if (at.conflict || !same_object(&evidence->path, &at.path)) {
+		evidence->conflict = true;
+		return;
+	}
+	lowest = &evidence->path.offset[at.path.steps - 1];
+	here = &at.path.offset[at.path.steps - 1];
+	if (*here - *lowest >= TLSPCAP_RANDOM_LEN || *lowest - *here >= TLSPCAP_RANDOM_LEN)
+		evidence->conflict = true;
+	if (*here < *lowest)
+		*lowest = *here;
+}
+
 /* f(object) returns an int that was loaded as one, unchanged; or a constant. */
 static void look_int(void *ctx, const struct code_instruction *i, const struct code_state *before)
 {
@@ -133,6 +170,17 @@ bool accessor_keylog_random(struct code *code, const struct elf_function *functi
 	struct tlspcap_path found;
 
 	if (!decode(code, function, look_keylog, &found) || is_start(&found))
+		return false;
+	*path = found;
+	return true;
+}
+
+bool accessor_printed_random(struct code *code, const struct elf_function *function,
+			     struct tlspcap_path *path)
+{
+	struct tlspcap_path found;
+
+	if (!decode(code, function, look_bytes, &found) || is_start(&found))
 		return false;
 	*path = found;
 	return true;

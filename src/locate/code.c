@@ -212,7 +212,7 @@ struct code_value code_load(struct code_state *state, struct code_value where, u
 	return where;
 }
 
-/* The sum of an address and a constant, in whichever order the compiler adds them. */
+/* What is loaded from the object itself. */
 static bool is_word(const struct code_value *value)
 {
 	return value->kind == CODE_PATH && value->index == 1 && value->width == 8 &&

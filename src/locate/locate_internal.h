@@ -181,6 +181,8 @@ struct code_instruction {
 	struct code_value where;    /* … and to which address; CODE_UNKNOWN: no store */
 	struct code_value compared; /* a comparison: of what, … */
 	struct code_value with;	    /* … and with which constant; CODE_UNKNOWN: none */
+	struct code_value read;	    /* the address that a load reads; CODE_UNKNOWN: no load */
+	uint8_t read_size;	    /* bytes */
 };
 
 /* Whether the file's machine is one whose code is read. */
@@ -246,6 +248,13 @@ bool accessor_client_random(struct code *code, const struct elf_function *functi
 /* The same, from the function that logs a secret and passes the client random on. */
 bool accessor_keylog_random(struct code *code, const struct elf_function *function,
 			    struct tlspcap_path *path);
+
+/*
+ * The same, from one that does not pass it on but prints it: it is what the function reads
+ * byte by byte of the object. Likely, not sure: to be verified when it runs.
+ */
+bool accessor_printed_random(struct code *code, const struct elf_function *function,
+			     struct tlspcap_path *path);
 
 /* Where the object keeps the int that int f(const OBJECT *) returns. */
 bool accessor_int(struct code *code, const struct elf_function *function,

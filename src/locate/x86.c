@@ -89,7 +89,14 @@ static void set_register(struct code_state *state, x86_reg reg, struct code_valu
 static struct code_value memory_address(const struct code_state *state, const cs_insn *insn,
 					const x86_op_mem *memory)
 {
-	if (memory->segment != X86_REG_INVALID || memory->index != X86_REG_INVALID)
+	struct code_value index = {.kind = CODE_CONSTANT, .width = 8};
+
+	if (memory->segment != X86_REG_INVALID)
+		return code_unknown;
+	/* A loop that begins at 0 tells where what it reads begins. */
+	if (memory->index != X86_REG_INVALID)
+		index = register_value(state, memory->index);
+	if (index.kind != CODE_CONSTANT || index.number < 0 || index.number > INT16_MAX)
 		return code_unknown;
 	if (memory->base == X86_REG_RIP)
 		return (struct code_value){
@@ -99,7 +106,8 @@ static struct code_value memory_address(const struct code_state *state, const cs
 	if (memory->base == X86_REG_INVALID)
 		return (struct code_value){
 			.kind = CODE_CONSTANT, .width = 8, .number = memory->disp};
-	return code_add(register_value(state, memory->base), memory->disp);
+	return code_add(code_add(register_value(state, memory->base), memory->disp),
+			index.number * memory->scale);
 }
 
 static struct code_value operand_value(struct code_state *state, const cs_insn *insn,
@@ -288,6 +296,11 @@ void x86_apply(struct code *code, struct code_state *state, const cs_insn *insn,
 	if (instruction->flow == CODE_CALL) {
 		apply_call(state);
 		return;
+	}
+	if ((is_move(insn->id) || is_extension(insn->id)) && x->op_count == 2 &&
+	    x->operands[1].type == X86_OP_MEM) {
+		instruction->read = memory_address(state, insn, &x->operands[1].mem);
+		instruction->read_size = x->operands[1].size;
 	}
 	if (is_move(insn->id) && x->op_count == 2) {
 		set_operand(state, insn, &x->operands[0],
