@@ -26,4 +26,7 @@ enum openssl_function {
 	OPENSSL_LOG_SECRET = 16,    /* ssl_log_secret(SSL *, label, secret, length), entry only */
 };
 
+/* struct tlspcap_layout.flags: a client random that is read is only likely to be one. */
+#define OPENSSL_RANDOM_UNPROVED 1
+
 #endif

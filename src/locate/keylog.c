@@ -251,6 +251,16 @@ static int elect(const struct search *search, struct keylog_site *site, const ch
 	return -ENOENT;
 }
 
+bool keylog_has_labels(const struct elf_file *elf)
+{
+	for (size_t i = 0; i < elf->n_segments; i++) {
+		if (memmem(elf->bytes + elf->segments[i].offset, elf->segments[i].size, labels[0],
+			   strlen(labels[0]) + 1))
+			return true;
+	}
+	return false;
+}
+
 int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
 		const char **why)
 {

@@ -236,6 +236,9 @@ struct keylog_site {
 int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
 		const char **why);
 
+/* Whether the file holds the one label that keylog_find() cannot do without. */
+bool keylog_has_labels(const struct elf_file *elf);
+
 /* --- accessor.c ---------------------------------------------------------------------- */
 
 /*
@@ -259,6 +262,19 @@ bool accessor_printed_random(struct code *code, const struct elf_function *funct
 /* Where the object keeps the int that int f(const OBJECT *) returns. */
 bool accessor_int(struct code *code, const struct elf_function *function,
 		  struct tlspcap_path *path);
+
+/* --- openssl_version.c, openssl_secrets.c --------------------------------------------- */
+
+/* "3.0.14", "LibreSSL 3.8.2", "BoringSSL", "3.5+"; empty: the file does not tell. */
+void openssl_find_version(const struct elf_file *elf, char *to, size_t size);
+
+/*
+ * Finds the function that logs secrets and the client random's place: `log_secret` and the
+ * layout of `result` get them, its secrets_how how, or why not.
+ */
+bool openssl_find_secrets(const struct elf_file *elf, struct code *code,
+			  const struct elf_function *accessor, struct elf_function *log_secret,
+			  struct locate_result *result);
 
 /* --- openssl_moves.c ------------------------------------------------------------------ */
 

@@ -67,168 +67,6 @@ static void add_probe(const struct elf_file *elf, struct locate_result *result, 
 	locate_add_probe(elf, result, address, name, function, when, purpose);
 }
 
-/* --- version ------------------------------------------------------------------------- */
-
-/* Copies a version of the form 1.1.1w; false when `text` does not start with one. */
-static bool copy_number(const char *text, size_t rest, char *to, size_t size)
-{
-	size_t length = 0, dots = 0;
-
-	while (length < rest &&
-	       ((text[length] >= '0' && text[length] <= '9') || text[length] == '.' ||
-		(length && dots == 2 && text[length] >= 'a' && text[length] <= 'z'))) {
-		dots += text[length] == '.';
-		length++;
-	}
-	if (dots != 2 || length < 5 || length >= size || text[0] == '.')
-		return false;
-	memcpy(to, text, length);
-	to[length] = '\0';
-	return true;
-}
-
-/* The product's own words, such as "OpenSSL 1.1.1w  11 Sep 2023". */
-static bool version_by_text(const struct elf_file *elf, const char *product, char *to, size_t size)
-{
-	size_t length = strlen(product);
-
-	for (size_t i = 0; i < elf->n_segments; i++) {
-		const char *at = (const char *)elf->bytes + elf->segments[i].offset;
-		const char *end = at + elf->segments[i].size;
-
-		while ((at = memmem(at, (size_t)(end - at), product, length))) {
-			at += length;
-			if (copy_number(at, (size_t)(end - at), to, size))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* The highest symbol version that the library defines or needs: OPENSSL_3.5.0 or 1_1_1. */
-static bool version_by_symbols(const struct elf_file *elf, char *to, size_t size)
-{
-	static const char prefix[] = "OPENSSL_";
-	const char *at = elf->dynamic.names, *end;
-	unsigned best = 0;
-
-	if (!at)
-		return false;
-	end = at + elf->dynamic.names_size;
-	while ((at = memmem(at, (size_t)(end - at), prefix, sizeof(prefix) - 1))) {
-		unsigned number;
-
-		at += sizeof(prefix) - 1;
-		if (end - at < 4 || at[0] < '1' || at[0] > '9' || (at[1] != '.' && at[1] != '_') ||
-		    at[2] < '0' || at[2] > '9' || at[3] != at[1])
-			continue;
-		number = (unsigned)(at[0] - '0') * 10 + (unsigned)(at[2] - '0');
-		if (number > best)
-			best = number;
-	}
-	if (!best)
-		return false;
-	snprintf(to, size, "%u.%u+", best / 10, best % 10);
-	return true;
-}
-
-static void find_version(const struct elf_file *elf, char *to, size_t size)
-{
-	static const char library[] = "libssl.so.";
-	char number[16];
-
-	if (version_by_text(elf, "BoringSSL ", to, size))
-		return;
-	if (version_by_text(elf, "LibreSSL ", number, sizeof(number))) {
-		snprintf(to, size, "LibreSSL %s", number);
-		return;
-	}
-	if (version_by_text(elf, "OpenSSL ", to, size))
-		return;
-	if (!elf->soname || strncmp(elf->soname, library, sizeof(library) - 1) != 0)
-		return;
-	/* BoringSSL's is libssl.so.0, which says nothing. */
-	if (!version_by_symbols(elf, to, size) && elf->soname[sizeof(library) - 1] != '0')
-		snprintf(to, size, "%.8s", elf->soname + sizeof(library) - 1);
-}
-
-/* --- secrets ------------------------------------------------------------------------- */
-
-/* Where the function is that logs secrets; `how` gets the method, *why why it is not found. */
-static bool find_log_secret(const struct elf_file *elf, struct code *code,
-			    struct elf_function *log_secret, char *how, size_t size,
-			    const char **why)
-{
-	struct keylog_site site;
-
-	if (log_secret->found) {
-		snprintf(how, size, "%s ssl_log_secret",
-			 log_secret->exported ? "dynamic symbol" : "symbol");
-		return true;
-	}
-	if (keylog_find(elf, code, &site, why) != 0)
-		return false;
-	log_secret->address = site.address;
-	log_secret->size = 0;
-	snprintf(how, size, "cross-references of %u key log labels at 0x%llx", (uint8_t)site.labels,
-		 (unsigned long long)site.address);
-	return true;
-}
-
-/*
- * Two functions tell where the client random is: the accessor, and the one that logs. Either
- * will do; if they disagree, neither is believed. Returns the source's name, or NULL.
- */
-static const char *find_random(struct code *code, const struct elf_function *accessor,
-			       const struct elf_function *log_secret, struct tlspcap_path *path,
-			       const char **why)
-{
-	struct tlspcap_path read, logged;
-	bool is_read = accessor->found && accessor_client_random(code, accessor, &read);
-	bool is_logged = accessor_keylog_random(code, log_secret, &logged);
-
-	if (is_read && is_logged && memcmp(&read, &logged, sizeof(read)) != 0) {
-		*why = "SSL_get_client_random and ssl_log_secret disagree where it is";
-		return NULL;
-	}
-	if (!is_read && !is_logged) {
-		*why = accessor->found ? "the code of SSL_get_client_random is not understood"
-				       : "there is no SSL_get_client_random";
-		return NULL;
-	}
-	*path = is_read ? read : logged;
-	if (is_read && is_logged)
-		return "SSL_get_client_random, ssl_log_secret";
-	return is_read ? "SSL_get_client_random" : "ssl_log_secret";
-}
-
-static void find_secrets(const struct elf_file *elf, struct code *code,
-			 struct elf_function *functions, struct locate_result *result)
-{
-	struct elf_function *log_secret = &functions[ROW_LOG_SECRET];
-	const char *source, *why;
-	char site[64], path[32];
-
-	if (!find_log_secret(elf, code, log_secret, site, sizeof(site), &why)) {
-		snprintf(result->secrets_how, sizeof(result->secrets_how),
-			 "no symbol ssl_log_secret, and %s", why);
-		return;
-	}
-	source = find_random(code, &functions[ROW_CLIENT_RANDOM], log_secret,
-			     &result->layout.client_random, &why);
-	if (!source) {
-		snprintf(result->secrets_how, sizeof(result->secrets_how),
-			 "%s, client random not found: %s", site, why);
-		return;
-	}
-	locate_print_path(path, sizeof(path), &result->layout.client_random);
-	snprintf(result->secrets_how, sizeof(result->secrets_how), "%s, client random at %s (%s)",
-		 site, path, source);
-	result->secrets = true;
-	add_probe(elf, result, log_secret->address, "ssl_log_secret", OPENSSL_LOG_SECRET,
-		  LOCATE_ENTER);
-}
-
 /*
  * Probes the functions behind the covers, if both are found, and then not the covers: half
  * the traps, and no call that moves data without passing them.
@@ -271,6 +109,7 @@ static void add_calls(const struct elf_file *elf, const struct elf_function *fun
 static int read_code(const struct elf_file *elf, struct elf_function *functions, bool *movers,
 		     struct locate_result *result)
 {
+	struct elf_function *log_secret = &functions[ROW_LOG_SECRET];
 	struct code *code;
 	int err;
 
@@ -284,12 +123,48 @@ static int read_code(const struct elf_file *elf, struct elf_function *functions,
 	if (err)
 		return err;
 	*movers = add_movers(elf, code, functions, result);
-	find_secrets(elf, code, functions, result);
+	if (openssl_find_secrets(elf, code, &functions[ROW_CLIENT_RANDOM], log_secret, result)) {
+		result->secrets = true;
+		add_probe(elf, result, log_secret->address, "ssl_log_secret", OPENSSL_LOG_SECRET,
+			  LOCATE_ENTER);
+	}
 	if (functions[ROW_IS_SERVER].found &&
 	    !accessor_int(code, &functions[ROW_IS_SERVER], &result->layout.server_flag))
 		memset(&result->layout.server_flag, 0, sizeof(result->layout.server_flag));
 	code_close(code);
 	return 0;
+}
+
+/*
+ * A program that has the library inside and no symbols of it. GnuTLS has a function of the same
+ * kind, and a row of its own.
+ */
+static bool is_stripped(const struct elf_file *elf)
+{
+	struct elf_function gnutls = {.name = "gnutls_handshake"};
+
+	if (!code_is_known(elf) || !keylog_has_labels(elf))
+		return false;
+	elf_file_find(elf, &gnutls, 1);
+	return !gnutls.found;
+}
+
+/* Secrets only: what SSL_read is, code without symbols does not tell for sure. */
+static int locate_stripped(const struct elf_file *elf, struct elf_function *functions,
+			   struct locate_result *result)
+{
+	bool movers;
+	int err = read_code(elf, functions, &movers, result);
+
+	/* Many a program knows the labels and does no TLS. */
+	if (err || !result->secrets)
+		return err;
+	result->family = "openssl";
+	openssl_find_version(elf, result->version, sizeof(result->version));
+	snprintf(result->plaintext_how, sizeof(result->plaintext_how),
+		 "SSL_read and SSL_write have no symbols in this program; its records and secrets "
+		 "show the same bytes");
+	return 1;
 }
 
 int openssl_locate(const struct elf_file *elf, struct locate_result *result)
@@ -302,10 +177,10 @@ int openssl_locate(const struct elf_file *elf, struct locate_result *result)
 		functions[i].name = rows[i].name;
 	elf_file_find(elf, functions, N_ROWS);
 	if (!functions[ROW_READ].found || !functions[ROW_WRITE].found)
-		return 0;
+		return is_stripped(elf) ? locate_stripped(elf, functions, result) : 0;
 	result->family = "openssl";
 	result->plaintext = true;
-	find_version(elf, result->version, sizeof(result->version));
+	openssl_find_version(elf, result->version, sizeof(result->version));
 	err = read_code(elf, functions, &movers, result);
 	if (err)
 		return err;
