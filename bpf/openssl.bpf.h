@@ -9,6 +9,7 @@
 #define TLSPCAP_BPF_OPENSSL_BPF_H
 
 #include "call.h"
+#include "hint.h"
 #include "openssl.h"
 #include "secret.h"
 
@@ -19,6 +20,33 @@
 static __always_inline bool openssl_is_question(__u32 function)
 {
 	return function == OPENSSL_ALPN_SELECTED || function == OPENSSL_SERVER_NAME;
+}
+
+/*
+ * The client random is where it says, or it is not: the conversation stage asks the handshake.
+ * The object is not named. Its end is not seen in code without symbols, so that its address may
+ * be another one's by now.
+ */
+static __always_inline void openssl_unproved(const struct secret_call *call,
+					     const struct tlspcap_layout *layout)
+{
+	struct hint hint = {.mntns = call->mntns};
+	__u32 length = call->length;
+	int i;
+
+	barrier_var(length);
+	if (!length || length > TLSPCAP_SECRET_LEN)
+		return;
+	if (!secret_read_label(hint.label, call->label, 0, can_wait) ||
+	    !secret_read_bytes(hint.secret, length, call->secret, can_wait)) {
+		count_loss(TLSPCAP_LOSS_FAULT);
+		return;
+	}
+	hint.length = length;
+	path_address(&layout->client_random, call->random_base, &hint.place[0]);
+	for (i = 0; i < TLSPCAP_LAYOUT_PATHS; i++)
+		path_address(&layout->path[i], call->random_base, &hint.place[1 + i]);
+	emit_hint(&hint);
 }
 
 /* ssl_log_secret(object, label, secret, length): called whether or not a key log is asked for. */
@@ -35,7 +63,11 @@ static __always_inline void openssl_secret(struct pt_regs *ctx, __u32 library, _
 	};
 	struct tlspcap_layout *layout = layout_of(library);
 
-	if (layout)
+	if (!layout)
+		return;
+	if (layout->flags & OPENSSL_RANDOM_UNPROVED)
+		openssl_unproved(&call, layout);
+	else
 		secret_emit(&call, &layout->client_random);
 }
 

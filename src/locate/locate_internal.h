@@ -276,6 +276,9 @@ bool openssl_find_secrets(const struct elf_file *elf, struct code *code,
 			  const struct elf_function *accessor, struct elf_function *log_secret,
 			  struct locate_result *result);
 
+/* Whether nothing in the code that was found speaks of a client random. */
+bool openssl_is_guess(const struct locate_result *result);
+
 /* --- openssl_moves.c ------------------------------------------------------------------ */
 
 /*

@@ -159,8 +159,10 @@ static int locate_stripped(const struct elf_file *elf, struct elf_function *func
 	/* Many a program knows the labels and does no TLS. */
 	if (err || !result->secrets)
 		return err;
-	result->family = "openssl";
 	openssl_find_version(elf, result->version, sizeof(result->version));
+	if (openssl_is_guess(result) && !result->version[0])
+		return 0;
+	result->family = "openssl";
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how),
 		 "SSL_read and SSL_write have no symbols in this program; its records and secrets "
 		 "show the same bytes");

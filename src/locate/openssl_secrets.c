@@ -34,7 +34,7 @@ static const struct tlspcap_path guesses[] = {
 	{2, {0xa8, 0xb8}}, /* OpenSSL 1.1.1 */
 };
 
-_Static_assert(sizeof(guesses) / sizeof(guesses[0]) <= TLSPCAP_LAYOUT_PATHS, "a path for each");
+_Static_assert(sizeof(guesses) / sizeof(guesses[0]) <= 1 + TLSPCAP_LAYOUT_PATHS, "room for each");
 
 /* Where the function is that logs secrets; `how` gets the method, *why why it is not found. */
 static bool find_log_secret(const struct elf_file *elf, struct code *code,
@@ -82,6 +82,11 @@ static enum random_source find_random(struct code *code, const struct elf_functi
 	return RANDOM_GUESSED;
 }
 
+bool openssl_is_guess(const struct locate_result *result)
+{
+	return result->layout.path[0].steps != 0;
+}
+
 bool openssl_find_secrets(const struct elf_file *elf, struct code *code,
 			  const struct elf_function *accessor, struct elf_function *log_secret,
 			  struct locate_result *result)
@@ -107,8 +112,8 @@ bool openssl_find_secrets(const struct elf_file *elf, struct code *code,
 	if (source >= RANDOM_PRINTED)
 		layout->flags |= OPENSSL_RANDOM_UNPROVED;
 	if (source == RANDOM_GUESSED) {
-		memcpy(layout->path, guesses, sizeof(guesses));
 		layout->client_random = guesses[0];
+		memcpy(layout->path, &guesses[1], sizeof(guesses) - sizeof(guesses[0]));
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
 			 "%s, client random proved by each handshake", site);
 		return true;
