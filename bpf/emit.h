@@ -33,15 +33,15 @@ static __always_inline __u64 new_id(void)
 	return (bpf_ktime_get_ns() << 8) | (bpf_get_smp_processor_id() & 0xff);
 }
 
-static __always_inline void fill_event(struct tlspcap_event *event, __u32 size, __u16 type,
-				       __u32 mntns)
+static __always_inline void fill_event_at(struct tlspcap_event *event, __u32 size, __u16 type,
+					  __u32 mntns, __u64 time_ns)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 
 	event->size = size;
 	event->type = type;
 	event->reserved = 0;
-	event->time_ns = bpf_ktime_get_ns();
+	event->time_ns = time_ns;
 	event->tls_id = 0;
 	event->sock_id = 0;
 	event->pid = thread >> 32;
@@ -49,6 +49,12 @@ static __always_inline void fill_event(struct tlspcap_event *event, __u32 size, 
 	event->mntns = mntns;
 	event->reserved2 = 0;
 	event->reserved3 = 0;
+}
+
+static __always_inline void fill_event(struct tlspcap_event *event, __u32 size, __u16 type,
+				       __u32 mntns)
+{
+	fill_event_at(event, size, type, mntns, bpf_ktime_get_ns());
 }
 
 static __always_inline void *reserve_event(__u32 size)
@@ -131,8 +137,8 @@ static __always_inline bool emit_class(const struct chunk *chunk, const __u32 cl
 		bpf_ringbuf_discard(data, BPF_RB_NO_WAKEUP);
 		return false;
 	}
-	fill_event(&data->event, sizeof(*data) + length, chunk->type, chunk->mntns);
-	data->event.time_ns = chunk->time_ns;
+	fill_event_at(&data->event, sizeof(*data) + length, chunk->type, chunk->mntns,
+		      chunk->time_ns);
 	data->event.tls_id = chunk->tls_id;
 	data->event.sock_id = chunk->sock_id;
 	data->offset = chunk->offset;
@@ -145,21 +151,31 @@ static __always_inline bool emit_class(const struct chunk *chunk, const __u32 cl
 	return true;
 }
 
-#define DATA_CLASS_SMALL  256
-#define DATA_CLASS_MEDIUM 1024
-#define DATA_CLASS_LARGE  4096
+/*
+ * What a record leaves free costs: the next one begins on memory further away, which is in no
+ * cache. So there are several classes for the sizes that requests and answers have.
+ */
 #define DATA_CLASS_FULL	  (sizeof(struct tlspcap_data) + TLSPCAP_CHUNK)
 #define DATA_CLASS_STREAM ((sizeof(struct tlspcap_data) + TLSPCAP_STREAM_CHUNK + 7) & ~7ul)
 #define DATA_ROOM(class)  ((class) - sizeof(struct tlspcap_data))
 
 static __always_inline bool emit_chunk(const struct chunk *chunk, const __u32 full)
 {
-	if (chunk->length <= DATA_ROOM(DATA_CLASS_SMALL))
-		return emit_class(chunk, DATA_CLASS_SMALL);
-	if (chunk->length <= DATA_ROOM(DATA_CLASS_MEDIUM))
-		return emit_class(chunk, DATA_CLASS_MEDIUM);
-	if (chunk->length <= DATA_ROOM(DATA_CLASS_LARGE))
-		return emit_class(chunk, DATA_CLASS_LARGE);
+	if (chunk->length <= DATA_ROOM(512)) {
+		if (chunk->length <= DATA_ROOM(128))
+			return emit_class(chunk, 128);
+		if (chunk->length <= DATA_ROOM(256))
+			return emit_class(chunk, 256);
+		if (chunk->length <= DATA_ROOM(384))
+			return emit_class(chunk, 384);
+		return emit_class(chunk, 512);
+	}
+	if (chunk->length <= DATA_ROOM(1024))
+		return emit_class(chunk, 1024);
+	if (chunk->length <= DATA_ROOM(2048))
+		return emit_class(chunk, 2048);
+	if (chunk->length <= DATA_ROOM(4096))
+		return emit_class(chunk, 4096);
 	return emit_class(chunk, full);
 }
 

@@ -124,6 +124,15 @@ struct tcp_sock {
 	__u32 rcv_nxt;
 };
 
+/* The kernel's own: the fields' names differ from what user space has in <linux/ptrace.h>. */
+struct pt_regs___kernel {
+	unsigned long dx;
+	unsigned long si;
+	unsigned long di;
+	unsigned long orig_ax;
+	unsigned long cs;
+};
+
 struct super_block {
 	__u32 s_dev;
 };

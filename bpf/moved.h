@@ -12,7 +12,8 @@
 #include "goroutine.h"
 #include "stream.h"
 
-static __always_inline int moved(const struct sock *sk, int count, __u32 flags, __u32 direction)
+static __always_inline int moved(const struct sock *sk, int count, __u32 flags, __u32 direction,
+				 const bool typed)
 {
 	/* Which socket a TLS object uses matters only where its calls are probed. */
 	if (calls_probed)
@@ -20,34 +21,35 @@ static __always_inline int moved(const struct sock *sk, int count, __u32 flags, 
 	if (goroutines_probed)
 		goroutine_used(sk);
 	if (streams)
-		stream_moved(sk, count, flags, direction);
+		stream_moved(sk, count, flags, direction, typed);
 	return 0;
 }
 
 SEC("tracepoint/sock/sock_send_length")
 int moved_send(struct trace_event_raw_sock_msg_length *ctx)
 {
-	return moved(ctx->sk, ctx->ret, 0, TLSPCAP_SENT);
+	return moved(ctx->sk, ctx->ret, 0, TLSPCAP_SENT, true);
 }
 
 SEC("tracepoint/sock/sock_recv_length")
 int moved_receive(struct trace_event_raw_sock_msg_length *ctx)
 {
-	return moved(ctx->sk, ctx->ret, ctx->flags, TLSPCAP_RECEIVED);
+	return moved(ctx->sk, ctx->ret, ctx->flags, TLSPCAP_RECEIVED, true);
 }
 
 /* int tcp_sendmsg(struct sock *, struct msghdr *, size_t) */
 SEC("fexit/tcp_sendmsg")
 int legacy_send(__u64 *ctx)
 {
-	return moved((const struct sock *)ctx[0], (int)ctx[3], 0, TLSPCAP_SENT);
+	return moved((const struct sock *)ctx[0], (int)ctx[3], 0, TLSPCAP_SENT, false);
 }
 
 /* int tcp_recvmsg(struct sock *, struct msghdr *, size_t, int flags, int *), Linux 5.18 on */
 SEC("fexit/tcp_recvmsg")
 int legacy_receive(__u64 *ctx)
 {
-	return moved((const struct sock *)ctx[0], (int)ctx[5], (__u32)ctx[3], TLSPCAP_RECEIVED);
+	return moved((const struct sock *)ctx[0], (int)ctx[5], (__u32)ctx[3], TLSPCAP_RECEIVED,
+		     false);
 }
 
 #endif

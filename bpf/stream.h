@@ -27,29 +27,24 @@
 #define PF_IO_WORKER	  0x10
 
 #if defined(__TARGET_ARCH_x86)
-/* A part of struct pt_regs, from rdx on: read at once. */
 struct call_registers {
 	__u64 third;
 	__u64 second;
-	__u64 first;
 	__u64 call;
-	__u64 instruction;
-	__u64 mode;
 };
-#define REGS_START(regs) (&(regs)->rdx)
-#define MODE_32_BIT	 0x23
-#define CALL_READ	 0
-#define CALL_WRITE	 1
-#define CALL_READV	 19
-#define CALL_WRITEV	 20
-#define CALL_SENDTO	 44
-#define CALL_RECVFROM	 45
-#define CALL_SENDMSG	 46
-#define CALL_RECVMSG	 47
-#define CALL_RECVMMSG	 299
-#define CALL_SENDMMSG	 307
-#define CALL_PREADV2	 327
-#define CALL_PWRITEV2	 328
+#define MODE_32_BIT   0x23
+#define CALL_READ     0
+#define CALL_WRITE    1
+#define CALL_READV    19
+#define CALL_WRITEV   20
+#define CALL_SENDTO   44
+#define CALL_RECVFROM 45
+#define CALL_SENDMSG  46
+#define CALL_RECVMSG  47
+#define CALL_RECVMMSG 299
+#define CALL_SENDMMSG 307
+#define CALL_PREADV2  327
+#define CALL_PWRITEV2 328
 #else
 #error "the system calls of this machine are not known"
 #endif
@@ -105,13 +100,15 @@ static __always_inline bool stream_find_message(struct stream_copy *copy, __u64 
 static __always_inline bool stream_read_call(struct call_registers *registers)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	const struct pt_regs___kernel *regs = (const void *)bpf_task_pt_regs(task);
 
 	/* A kernel thread that works for io_uring has no system call of its own. */
-	if (task->flags & PF_IO_WORKER)
+	if ((task->flags & PF_IO_WORKER) || regs->cs == MODE_32_BIT)
 		return false;
-	return !bpf_probe_read_kernel(registers, sizeof(*registers), REGS_START(regs)) &&
-	       registers->mode != MODE_32_BIT;
+	registers->third = regs->dx;
+	registers->second = regs->si;
+	registers->call = regs->orig_ax;
+	return true;
 }
 
 /* Where its bytes are. False: not in memory that we can name. */
@@ -258,13 +255,26 @@ static __always_inline bool stream_has_read_fin(const struct tcp_sock *tcp, __u3
 	       copied == BPF_CORE_READ(tcp, rcv_nxt);
 }
 
+/*
+ * A field of the socket. Linux 6.2 and newer let a program look at any address as a type, which
+ * costs a load; others take a call of a helper for each field.
+ */
+extern void *bpf_rdonly_cast(void *object, __u32 type_id) __ksym __weak;
+
+#define TCP_FIELD(typed, sk, field)                                                                \
+	((typed) ? ((const struct tcp_sock *)bpf_rdonly_cast(                                      \
+			    (void *)(sk), bpf_core_type_id_kernel(struct tcp_sock)))               \
+			   ->field                                                                 \
+		 : BPF_CORE_READ((const struct tcp_sock *)(sk), field))
+
 /* The place in the stream where these `moved` bytes stand. False: it is not known any more. */
 static __always_inline bool stream_find_place(struct socket_info *info, const struct sock *sk,
-					      __u32 mntns, __u32 direction, __u32 moved)
+					      __u32 mntns, __u32 direction, __u32 moved,
+					      const bool typed)
 {
 	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
-	__u32 end = direction == TLSPCAP_SENT ? BPF_CORE_READ(tcp, write_seq)
-					      : BPF_CORE_READ(tcp, copied_seq);
+	__u32 end = direction == TLSPCAP_SENT ? TCP_FIELD(typed, sk, write_seq)
+					      : TCP_FIELD(typed, sk, copied_seq);
 	__s32 skipped = (__s32)(end - moved - info->sequence[direction]);
 
 	if (skipped > 0 && direction == TLSPCAP_RECEIVED && stream_has_read_fin(tcp, end)) {
@@ -272,7 +282,7 @@ static __always_inline bool stream_find_place(struct socket_info *info, const st
 		skipped--;
 	}
 	/* Kernel TLS: what passes is plaintext, and the numbers count records. */
-	if (BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops) || skipped < 0) {
+	if (TCP_FIELD(typed, sk, inet_conn.icsk_ulp_ops) || skipped < 0) {
 		stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
 		stream_stop(info, mntns);
 		return false;
@@ -336,9 +346,9 @@ static __always_inline void stream_one(struct socket_info *info,
 
 /* `moved` bytes have passed the socket. */
 static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 flags,
-					__u32 direction)
+					__u32 direction, const bool typed)
 {
-	__u64 thread = bpf_get_current_pid_tgid(), key = (__u64)sk;
+	__u64 thread, key = (__u64)sk;
 	struct call_registers registers;
 	struct socket_info *info;
 	struct stream_copy *copy;
@@ -355,7 +365,7 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 		info->stream = STREAM_NONE; /* without its beginning it is no use */
 		return 0;
 	}
-	if (!stream_find_place(info, sk, mntns, direction, moved))
+	if (!stream_find_place(info, sk, mntns, direction, moved, typed))
 		return 0;
 	if ((direction == TLSPCAP_RECEIVED && (flags & MSG_TRUNC)) ||
 	    !stream_read_call(&registers)) {
@@ -367,6 +377,7 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 		stream_one(info, &registers, mntns, direction, moved);
 		return 0;
 	}
+	thread = bpf_get_current_pid_tgid();
 	copy = stream_copy_get(thread);
 	if (!copy) {
 		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_SCOPE_FULL);
