@@ -21,7 +21,7 @@ static __always_inline bool filter_task(__u32 *mntns)
 	__u32 key;
 
 	*mntns = task_mntns(task);
-	if (only_mntns && !bpf_map_lookup_elem(&scope_mntns, mntns))
+	if (only_mntns && *mntns != first_mntns && !bpf_map_lookup_elem(&scope_mntns, mntns))
 		return false;
 	if (only_pid) {
 		key = bpf_get_current_pid_tgid() >> 32;

@@ -113,9 +113,14 @@ struct {
 	__type(value, struct object);
 } objects SEC(".maps");
 
+/*
+ * Not the kind that throws out the least recently used one: a connection whose place in its
+ * stream is forgotten would be lost without a word. A socket leaves when it is closed.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
 	__type(key, __u64); /* struct sock * */
 	__type(value, struct socket_info);
 } sockets SEC(".maps");
@@ -172,6 +177,7 @@ struct {
 
 /* Set before loading: the verifier removes the checks that are not asked for. */
 const volatile bool only_mntns = false;
+const volatile __u32 first_mntns = 0; /* one of those in scope; mostly it is the only one */
 const volatile bool only_pid = false;
 const volatile bool only_uid = false;
 const volatile bool follow = false;

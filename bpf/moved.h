@@ -15,6 +15,8 @@
 static __always_inline int moved(const struct sock *sk, int count, __u32 flags, __u32 direction,
 				 const bool typed)
 {
+	if (count <= 0)
+		return 0;
 	/* Which socket a TLS object uses matters only where its calls are probed. */
 	if (calls_probed)
 		socket_used(sk);

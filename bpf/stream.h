@@ -354,7 +354,7 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 	struct stream_copy *copy;
 	__u32 mntns;
 
-	if (moved <= 0 || !filter_task(&mntns))
+	if (!filter_task(&mntns))
 		return 0;
 	info = bpf_map_lookup_elem(&sockets, &key);
 	if (!info || (info->stream != STREAM_LOOKING && info->stream != STREAM_TLS))

@@ -99,6 +99,8 @@ static void set_scope(struct capture *capture, const struct capture_options *opt
 	struct tlspcap_bpf *skeleton = capture->skeleton;
 
 	skeleton->rodata->only_mntns = options->scope.n_mntns > 0;
+	if (options->scope.n_mntns > 0)
+		skeleton->rodata->first_mntns = options->scope.mntns[0];
 	skeleton->rodata->only_pid = options->scope.n_pid > 0 || options->follow;
 	skeleton->rodata->only_uid = options->scope.n_uid > 0;
 	skeleton->rodata->follow = options->follow;
