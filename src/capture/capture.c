@@ -23,8 +23,10 @@
  * What one look at the ring takes at most. It may fill as fast as it is emptied, and who polls
  * has a clock, signals and files to look after.
  */
-#define LOOK_EVENTS 16384
-#define LOOK_BYTES  ((size_t)16 << 20)
+#define LOOK_EVENTS    16384
+#define LOOK_BYTES     ((size_t)16 << 20)
+
+#define PREFETCH_BYTES 448 /* a small request or answer */
 
 static uint64_t monotonic_ns(void)
 {
@@ -128,10 +130,21 @@ static int fill_scope(struct tlspcap_bpf *skeleton, const struct target_scope *s
 	return error;
 }
 
+/* The next event was written on another processor: its memory comes while this one is handled. */
+static void prefetch_next(const uint8_t *data, size_t size)
+{
+	const uint8_t *next = data + ((size + 7) & ~(size_t)7);
+
+	for (size_t i = 0; i < PREFETCH_BYTES; i += 64)
+		__builtin_prefetch(next + i);
+}
+
 static int deliver(void *ctx, void *data, size_t size)
 {
 	struct capture *capture = ctx;
 	const struct tlspcap_event *event = data;
+
+	prefetch_next(data, size);
 
 	/* Records come in size classes: event->size is what counts. */
 	if (size < sizeof(*event) || event->size > size)

@@ -227,10 +227,12 @@ static enum step deliver(struct decrypt *d, struct side *s, const struct plain *
 }
 
 /*
- * A KeyUpdate is 22 bytes with the longest tag, an alert less; what is longer is data, or a
- * message after the handshake that changes nothing here. TLS 1.2 tells data from all else.
+ * A KeyUpdate is 22 bytes with the longest tag, an alert less, and both may be padded; what is
+ * longer is data, or a message after the handshake that changes nothing here. A KeyUpdate that
+ * is missed costs a search for the next keys, once data is wanted. TLS 1.2 tells data from all
+ * else.
  */
-#define DATA_ABOVE 64
+#define DATA_ABOVE 32
 
 static bool is_unwanted(const struct decrypt *d, const struct side *s, const struct wire *wire)
 {

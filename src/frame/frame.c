@@ -49,13 +49,14 @@ struct side {
 	uint64_t sent;
 	uint64_t acknowledged; /* of those, by any packet of the other side */
 	uint8_t headers[ETHERNET_LENGTH + IPV6_LENGTH + TCP_LENGTH];
+	uint64_t ip_sum;  /* of the template: what is put into it is added, and not read back */
+	uint64_t tcp_sum; /* likewise, with the pseudo header but for the length */
 };
 
 struct frame_stream {
 	struct side side[2]; /* index: enum tlspcap_direction */
 	uint64_t seed;
 	uint64_t restarts;
-	uint64_t pseudo_sum; /* RFC 9293, 3.1: pseudo header but for the length */
 	uint16_t family;
 	uint16_t ip_length; /* of the IP header */
 	uint16_t payload_max;
@@ -134,6 +135,16 @@ static void put_ipv6(uint8_t *ip, const uint8_t *from, const uint8_t *to)
 	memcpy(ip + 24, to, 16);
 }
 
+/* RFC 9293, 3.1: the pseudo header but for the length. */
+static uint64_t pseudo_sum(const struct frame_flow *flow)
+{
+	size_t address = flow->family == 4 ? 4 : 16;
+	uint64_t sum = htons(IPPROTO_TCP);
+
+	sum = frame_checksum_add(sum, flow->local, address);
+	return frame_checksum_add(sum, flow->remote, address);
+}
+
 static void side_template(struct side *side, const struct frame_flow *flow, bool from_local)
 {
 	const uint8_t *from = from_local ? flow->local : flow->remote;
@@ -151,11 +162,12 @@ static void side_template(struct side *side, const struct frame_flow *flow, bool
 	put16(tcp, from_local ? flow->local_port : flow->remote_port);
 	put16(tcp + 2, from_local ? flow->remote_port : flow->local_port);
 	put16(tcp + 14, WINDOW);
+	side->ip_sum = frame_checksum_add(0, ip, IPV4_LENGTH);
+	side->tcp_sum = frame_checksum_add(pseudo_sum(flow), tcp, TCP_LENGTH);
 }
 
 struct frame_stream *frame_stream_new(const struct frame_flow *flow)
 {
-	size_t address = flow->family == 4 ? 4 : 16;
 	struct frame_stream *stream;
 
 	if (flow->family != 4 && flow->family != 6) {
@@ -170,9 +182,6 @@ struct frame_stream *frame_stream_new(const struct frame_flow *flow)
 	stream->ip_length = flow->family == 4 ? IPV4_LENGTH : IPV6_LENGTH;
 	stream->payload_max = flow->family == 4 ? FRAME_PAYLOAD_MAX_V4 : FRAME_PAYLOAD_MAX_V6;
 	stream->client = flow->local_is_server ? TLSPCAP_RECEIVED : TLSPCAP_SENT;
-	stream->pseudo_sum = htons(IPPROTO_TCP);
-	stream->pseudo_sum = frame_checksum_add(stream->pseudo_sum, flow->local, address);
-	stream->pseudo_sum = frame_checksum_add(stream->pseudo_sum, flow->remote, address);
 	side_template(&stream->side[TLSPCAP_SENT], flow, true);
 	side_template(&stream->side[TLSPCAP_RECEIVED], flow, false);
 	side_start(stream, TLSPCAP_SENT);
@@ -254,7 +263,8 @@ static void finish_ip(const struct frame_stream *stream, struct side *from, uint
 	}
 	put16(ip + 2, (uint16_t)(IPV4_LENGTH + tcp_length));
 	put16(ip + 4, ++from->ip_id);
-	put_checksum(ip + 10, frame_checksum_add(0, ip, IPV4_LENGTH));
+	put_checksum(ip + 10, from->ip_sum + htons((uint16_t)(IPV4_LENGTH + tcp_length)) +
+				      htons(from->ip_id));
 }
 
 /* Whether the stream's state lets this packet be sent. */
@@ -285,8 +295,10 @@ size_t frame_build(struct frame_stream *stream, enum frame_kind kind,
 	const size_t payload = payload_length(stream, pieces, n_pieces);
 	uint8_t *ip = out + ETHERNET_LENGTH, *tcp = ip + stream->ip_length;
 	const size_t tcp_length = TCP_LENGTH + options + payload;
-	uint64_t sum = stream->pseudo_sum;
 	struct side *from, *to;
+	uint32_t number, answer = 0;
+	uint16_t offset_flags;
+	uint64_t sum;
 
 	if (syn)
 		direction = kind == FRAME_SYN ? stream->client : !stream->client;
@@ -298,18 +310,21 @@ size_t frame_build(struct frame_stream *stream, enum frame_kind kind,
 
 	memcpy(out, from->headers, headers);
 	finish_ip(stream, from, ip, tcp_length);
-	put32(tcp + 4, from->isn + (syn ? 0 : (uint32_t)from->sent));
+	number = from->isn + (syn ? 0 : (uint32_t)from->sent);
+	put32(tcp + 4, number);
 	if (kind_flags[kind] & TCP_ACK) {
-		put32(tcp + 8, to->isn + (uint32_t)to->sent);
+		answer = to->isn + (uint32_t)to->sent;
+		put32(tcp + 8, answer);
 		to->acknowledged = to->sent;
 	}
-	tcp[12] = (uint8_t)((TCP_LENGTH + options) / 4 << 4);
-	tcp[13] = kind_flags[kind];
+	offset_flags = (uint16_t)((TCP_LENGTH + options) / 4 << 12 | kind_flags[kind]);
+	put16(tcp + 12, offset_flags);
 	if (syn)
 		put_syn_options(stream, tcp + TCP_LENGTH);
 	copy_pieces(tcp + TCP_LENGTH + options, pieces, n_pieces);
-	sum += htons((uint16_t)tcp_length);
-	put_checksum(tcp + 16, frame_checksum_add(sum, tcp, tcp_length));
+	sum = from->tcp_sum + htons((uint16_t)tcp_length) + htonl(number) + htonl(answer) +
+	      htons(offset_flags);
+	put_checksum(tcp + 16, frame_checksum_add(sum, tcp + TCP_LENGTH, tcp_length - TCP_LENGTH));
 
 	if (syn)
 		from->acknowledged = 0;
