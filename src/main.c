@@ -125,6 +125,8 @@ static int capture_until_end(struct run *run)
 			flush(run);
 		}
 		check_older(run);
+		run_check_namespaces(run);
+		after_poll(run->after);
 		if (report_signals) {
 			report_signals = 0;
 			run_take_losses(run);
@@ -146,19 +148,28 @@ static void drain(struct run *run)
 	conversations_finish(run->conversations);
 }
 
+static int close_writer(struct run *run)
+{
+	char *why = writer_why(run->writer) ? strdup(writer_why(run->writer)) : NULL;
+	int error = writer_close(run->writer);
+
+	/* Wireshark ends a capture by leaving. */
+	if (run->for_wireshark && error == -EPIPE)
+		error = 0;
+	if (error)
+		fprintf(stderr, "tlspcap: %s%s%s\n", why ? why : run->options.path, why ? "" : ": ",
+			why ? "" : strerror(-error));
+	free(why);
+	return error;
+}
+
 static int close_all(struct run *run)
 {
 	int error = 0, closed;
 	bool started = run->writer != NULL;
 
-	if (started) {
-		error = writer_close(run->writer);
-		/* Wireshark ends a capture by leaving. */
-		if (run->for_wireshark && error == -EPIPE)
-			error = 0;
-		if (error)
-			fprintf(stderr, "tlspcap: %s: %s\n", run->options.path, strerror(-error));
-	}
+	if (started)
+		error = close_writer(run);
 	if (run->recorder) {
 		closed = record_close(run->recorder);
 		if (!run->record_error)
@@ -169,12 +180,15 @@ static int close_all(struct run *run)
 			error = run->record_error;
 		}
 	}
+	if (!after_close(run->after, &stop_signals) && !error)
+		error = -EIO;
 	conversations_free(run->conversations);
 	discover_free(run->discover);
 	older_free(run->older);
 	libraries_free(&run->libraries);
 	capture_close(run->capture);
 	free(run->namespaces);
+	free(run->is_living);
 	command_release(&run->command);
 	options_free(&run->options);
 	return error;

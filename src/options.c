@@ -154,6 +154,25 @@ static enum options_result check(const struct options *options)
 	return OPTIONS_RUN;
 }
 
+/* What several options say together. */
+static enum options_result finish(struct options *options)
+{
+	const char *wrong;
+
+	if (options->list)
+		return OPTIONS_RUN;
+	wrong = rules_finish(&options->rules, options->path);
+	if (wrong) {
+		options_say("%s", wrong);
+		return OPTIONS_WRONG;
+	}
+	options->duration_ns = options->rules.stop_duration_ns;
+	if (options->rules.stop_packets &&
+	    (!options->packets || options->rules.stop_packets < options->packets))
+		options->packets = options->rules.stop_packets;
+	return OPTIONS_RUN;
+}
+
 enum options_result options_parse(int argc, char **argv, struct options *options)
 {
 	char letters[2 * OPTIONS_GROUPS * OPTIONS_GROUP_ROWS + 2];
@@ -179,6 +198,8 @@ enum options_result options_parse(int argc, char **argv, struct options *options
 		result = take_rest(argc, argv, optind, options);
 	if (result == OPTIONS_RUN)
 		result = check(options);
+	if (result == OPTIONS_RUN)
+		result = finish(options);
 	return result;
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <tlspcap/view.h>
+#include "rules.h"
 
 #define OPTIONS_LIST_MAX 256
 
@@ -22,6 +23,9 @@ struct options {
 	const char *path;
 	const char *keylog;
 	const char *record;
+	const char *after; /* -z; NULL: nothing */
+	struct rules rules;
+	bool no_secrets;
 	uint32_t mntns[OPTIONS_LIST_MAX];
 	size_t n_mntns;
 	pid_t pid[OPTIONS_LIST_MAX];

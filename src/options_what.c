@@ -2,7 +2,6 @@
 /* The options that say what to write. */
 #include "options_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static enum options_result set_view(struct options *options, const char *value)
@@ -45,22 +44,18 @@ static enum options_result set_packets(struct options *options, const char *valu
 
 static enum options_result set_autostop(struct options *options, const char *value)
 {
-	static const char prefix[] = "duration:";
-	const double limit = 10.0 * 365 * 86400;
-	char *end;
-	double seconds;
+	const char *wrong = rules_stop(&options->rules, value);
 
-	if (strncmp(value, prefix, sizeof(prefix) - 1)) {
-		options_say("-a %s: not known; -a duration:SECONDS is", value);
-		return OPTIONS_WRONG;
-	}
-	value += sizeof(prefix) - 1;
-	seconds = strtod(value, &end);
-	if (end == value || *end || !(seconds > 0) || seconds > limit) {
-		options_say("-a duration:%s: not a number of seconds above 0", value);
-		return OPTIONS_WRONG;
-	}
-	options->duration_ns = (uint64_t)(seconds * 1e9);
+	if (!wrong)
+		return OPTIONS_RUN;
+	options_say("-a %s: %s", value, wrong);
+	return OPTIONS_WRONG;
+}
+
+static enum options_result set_no_secrets(struct options *options, const char *value)
+{
+	(void)value;
+	options->no_secrets = true;
 	return OPTIONS_RUN;
 }
 
@@ -77,7 +72,12 @@ const struct options_group options_what = {
 		 "secrets; probes: what the library's calls moved, which\n"
 		 "slows them down; auto: records, and probes only where\n"
 		 "records cannot be read (default)"},
+		{"no-secrets", 0, NULL, set_no_secrets,
+		 "no TLS secrets in the capture (--keylog still has them);\n"
+		 "with --view=tls nothing in it can be read without them"},
 		{NULL, 'c', "COUNT", set_packets, "end after COUNT packets"},
-		{"autostop", 'a', "duration:S", set_autostop, "end after S seconds"},
+		{"autostop", 'a', "KEY:VALUE", set_autostop,
+		 "end after duration:S seconds, filesize:KB (of 1000\n"
+		 "bytes), files:N or packets:N"},
 	},
 };

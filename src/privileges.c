@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,18 +19,28 @@
 
 #define BIT(capability) (1ull << (capability))
 
-int privileges_drop(void)
+static int read_capabilities(struct __user_cap_header_struct *header,
+			     struct __user_cap_data_struct data[2])
 {
-	static const uint64_t keep = BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) |
-				     BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE);
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {0};
+	memset(header, 0, sizeof(*header));
+	header->version = _LINUX_CAPABILITY_VERSION_3;
+	return syscall(SYS_capget, header, data) ? -errno : 0;
+}
 
-	if (syscall(SYS_capget, &header, data))
-		return -errno;
+int privileges_drop(bool files)
+{
+	const uint64_t keep = BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) |
+			      BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE);
+	const uint64_t permitted = keep | (files ? BIT(CAP_DAC_OVERRIDE) : 0);
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[2] = {0};
+	int error = read_capabilities(&header, data);
+
+	if (error)
+		return error;
 	for (int i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(keep >> (32 * i));
-		data[i].effective &= data[i].permitted;
+		data[i].permitted &= (uint32_t)(permitted >> (32 * i));
+		data[i].effective &= data[i].permitted & (uint32_t)(keep >> (32 * i));
 		data[i].inheritable = 0;
 	}
 	/* No program that is run from here can get them back. */
@@ -38,4 +49,26 @@ int privileges_drop(void)
 	if (syscall(SYS_capset, &header, data))
 		return -errno;
 	return 0;
+}
+
+void privileges_for_files(bool on)
+{
+	const uint32_t bit = (uint32_t)BIT(CAP_DAC_OVERRIDE);
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[2] = {0};
+	bool dropped = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+
+	if (!dropped || read_capabilities(&header, data) || !(data[0].permitted & bit))
+		return;
+	data[0].effective = on ? data[0].effective | bit : data[0].effective & ~bit;
+	/* Where it fails the file cannot be made, which is told. */
+	syscall(SYS_capset, &header, data);
+}
+
+int privileges_drop_all(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }

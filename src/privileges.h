@@ -3,12 +3,22 @@
 #ifndef TLSPCAP_PRIVILEGES_H
 #define TLSPCAP_PRIVILEGES_H
 
+#include <stdbool.h>
+
 /*
  * Gives up every capability but those that reading counters (CAP_BPF), attaching
  * further probes (CAP_PERFMON), opening the files that processes map
  * (CAP_CHECKPOINT_RESTORE) and naming namespaces (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) need,
  * for good. 0 or negative errno.
+ * `files`: the right to make files in other users' folders (CAP_DAC_OVERRIDE) is not in effect
+ * any more either, and can be got back for a moment by privileges_for_files().
  */
-int privileges_drop(void);
+int privileges_drop(bool files);
+
+/* In effect from `on` until not; of this thread. Before privileges_drop() it changes nothing. */
+void privileges_for_files(bool on);
+
+/* In a child process, before it runs a program: none at all. 0 or negative errno. */
+int privileges_drop_all(void);
 
 #endif

@@ -76,11 +76,15 @@ void report_totals(const char *path, const struct writer_counts *written,
 	line(counts->datagram, "TLS objects on datagram sockets (DTLS, QUIC)",
 	     "these are not written");
 	line(written->discarded, "packets that were not written",
-	     "the limit of -c was reached, or writing failed");
+	     "a limit of -c, -a or -W was reached, or writing failed");
 	if (quiet)
 		return;
 	line(counts->both_ends, "conversations captured at both ends, written once", NULL);
 	line(written->filtered, "packets that the filter rejected", NULL);
+	line(written->withheld, "bytes of plaintext that --view=tls --no-secrets kept back", NULL);
+	line(written->deleted, "files that were deleted to stay within the limit", NULL);
+	if (written->files > 1)
+		line(written->files, "files", NULL);
 	fprintf(stderr,
 		"tlspcap: %" PRIu64 " packet%s of %" PRIu64 " conversation%s, %" PRIu64
 		" secret%s, %" PRIu64 " bytes in %s%s\n",

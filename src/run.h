@@ -11,6 +11,7 @@
 #include <tlspcap/record.h>
 #include <tlspcap/target.h>
 #include <tlspcap/writer.h>
+#include "after.h"
 #include "command.h"
 #include "discover.h"
 #include "libraries.h"
@@ -27,6 +28,7 @@ struct run {
 	struct conversations *conversations;
 	struct writer *writer;
 	struct recorder *recorder;
+	struct after *after; /* NULL: nothing is to be done with files that are complete */
 	struct libraries libraries;
 	struct older *older;
 	struct discover *discover; /* NULL: files that are mapped later are not looked at */
@@ -36,8 +38,9 @@ struct run {
 	pid_t bypassing;	/* a process whose bytes pass the socket hooks by; 0: none */
 	uint64_t next_check_ns; /* of connections older than the capture */
 	uint32_t *namespaces;	/* that were described already */
+	bool *is_living;	/* by index in namespaces */
 	size_t n_namespaces;
-	uint64_t next_tick_ns, end_ns;
+	uint64_t next_tick_ns, end_ns, next_namespaces_ns;
 	int record_error;
 	char hardware[128], os[256];
 };
@@ -51,6 +54,9 @@ void run_on_event(void *ctx, const struct tlspcap_event *event);
 
 /* What time it is, for the stages behind: several times a second. */
 void run_tick(struct run *run);
+
+/* Namespaces that ended, for the stages behind: where that is of interest, now and then. */
+void run_check_namespaces(struct run *run);
 
 /* The kernel's drop counters, for the stages behind. */
 void run_take_losses(struct run *run);

@@ -68,6 +68,31 @@ static void name_namespace(struct run *run, uint32_t mntns)
 	take_event(run, &event.event);
 }
 
+#define NAMESPACES_NS (5000000000ull)
+
+void run_check_namespaces(struct run *run)
+{
+	uint64_t now = run_clock_ns(CLOCK_MONOTONIC);
+	struct tlspcap_event event;
+	size_t n = 0;
+
+	if (!run->options.rules.files.split || now < run->next_namespaces_ns)
+		return;
+	run->next_namespaces_ns = now + NAMESPACES_NS;
+	if (target_living_mntns(run->namespaces, run->n_namespaces, run->is_living))
+		return;
+	for (size_t i = 0; i < run->n_namespaces; i++) {
+		if (run->is_living[i]) {
+			run->namespaces[n++] = run->namespaces[i];
+			continue;
+		}
+		fill_event((void *)&event, sizeof(event), TLSPCAP_EVENT_NAMESPACE_END);
+		event.mntns = run->namespaces[i];
+		take_event(run, &event);
+	}
+	run->n_namespaces = n;
+}
+
 void run_on_event(void *ctx, const struct tlspcap_event *event)
 {
 	struct run *run = ctx;

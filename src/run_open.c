@@ -9,6 +9,7 @@
 #include <string.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -177,6 +178,10 @@ static int open_files(struct run *run)
 		.view = run->options.view,
 		.filter = run->options.filter,
 		.packets = run->options.packets,
+		.rules = run->options.rules.files,
+		.no_secrets = run->options.no_secrets,
+		.now_ns = run_clock_ns(CLOCK_REALTIME),
+		.privilege = privileges_for_files,
 		.application = "tlspcap " TLSPCAP_VERSION,
 		.hardware = run->hardware[0] ? run->hardware : NULL,
 		.os = run->os[0] ? run->os : NULL,
@@ -189,6 +194,14 @@ static int open_files(struct run *run)
 		if (error)
 			return complain(error, why);
 	}
+	if (run->options.after || run->options.rules.printname) {
+		error = after_open(run->options.after, run->options.rules.printname, &run->after,
+				   &why);
+		if (error)
+			return complain(error, why);
+		writer.closed = after_closed;
+		writer.ctx = run->after;
+	}
 	error = writer_open(&writer, &run->writer, &why);
 	if (error) {
 		if (run->recorder)
@@ -197,7 +210,8 @@ static int open_files(struct run *run)
 	}
 	run->conversations = conversations_new(NULL, writer_sink(run->writer));
 	run->namespaces = calloc(RUN_NAMESPACES_MAX, sizeof(*run->namespaces));
-	if (run->conversations && run->namespaces)
+	run->is_living = calloc(RUN_NAMESPACES_MAX, sizeof(*run->is_living));
+	if (run->conversations && run->namespaces && run->is_living)
 		return 0;
 	fputs("tlspcap: out of memory\n", stderr);
 	return -ENOMEM;
@@ -224,9 +238,23 @@ static void tell_systemd(void)
 	close(fd);
 }
 
-static int drop_privileges(void)
+/* Whether later files need more than what the owner of their folder may do. */
+static bool folder_is_foreign(const char *path)
 {
-	int error = privileges_drop();
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
+	struct stat status;
+	bool foreign = !folder || stat(folder, &status) || status.st_uid != geteuid() ||
+		       (status.st_mode & 0300) != 0300;
+
+	free(folder);
+	return foreign;
+}
+
+static int drop_privileges(const struct run *run)
+{
+	bool files = writer_makes_files(run->writer) && folder_is_foreign(run->options.path);
+	int error = privileges_drop(files);
 
 	if (error)
 		fprintf(stderr, "tlspcap: privileges cannot be given up: %s\n", strerror(-error));
@@ -246,7 +274,7 @@ int run_open(struct run *run)
 	if (!error)
 		error = open_files(run);
 	if (!error)
-		error = drop_privileges();
+		error = drop_privileges(run);
 	if (error)
 		return error;
 	start_discover(run);

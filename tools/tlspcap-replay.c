@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <report.h>
+#include <rules.h>
 #include <tlspcap/conversation.h>
 #include <tlspcap/record.h>
 #include <tlspcap/writer.h>
@@ -25,6 +26,7 @@ enum status {
 
 struct arguments {
 	struct writer_options writer;
+	struct rules rules;
 	const char *recording;
 	char *filter; /* owned */
 	bool quiet;
@@ -42,8 +44,16 @@ static const char usage[] =
 	"\n"
 	"  -w FILE          write the pcapng file FILE; '-' is standard output\n"
 	"  -c N             stop after N packets\n"
+	"  -C SIZE          begin another file after SIZE million bytes, as tlspcap does\n"
+	"  -G SECONDS       ... after SECONDS, by the times of the events\n"
+	"  -W COUNT         keep so many files (-C), or end after them (-G)\n"
+	"  -b KEY:VALUE     begin another file, or keep so many, as dumpcap does\n"
+	"  -a KEY:VALUE     end, as dumpcap does; duration: has no meaning here\n"
 	"  -q               print losses only, not the totals\n"
 	"      --view=VIEW  what the frames hold: auto, tls, null-tls or plain [auto]\n"
+	"      --split=mntns|netns  files of its own for each namespace\n"
+	"      --max-disk=SIZE  all files together\n"
+	"      --no-secrets  no TLS secrets in the capture\n"
 	"      --keylog=FILE  also write the secrets as an NSS key log\n"
 	"      --help       print this and exit\n"
 	"      --version    print the version and exit\n"
@@ -97,6 +107,36 @@ static int usage_error(void)
 	return STATUS_USAGE;
 }
 
+static const struct {
+	int option;
+	const char *name;
+	const char *(*set)(struct rules *rules, const char *value);
+} rule_options[] = {
+	{'C', "-C", rules_size},
+	{'G', "-G", rules_seconds},
+	{'W', "-W", rules_count},
+	{'b', "-b", rules_follow},
+	{'a', "-a", rules_stop},
+	{'S', "--split", rules_split},
+	{'M', "--max-disk", rules_max_disk},
+};
+
+static int parse_rule(int option, struct arguments *arguments)
+{
+	const char *wrong;
+
+	for (size_t i = 0; i < sizeof(rule_options) / sizeof(rule_options[0]); i++) {
+		if (rule_options[i].option != option)
+			continue;
+		wrong = rule_options[i].set(&arguments->rules, optarg);
+		if (!wrong)
+			return -1;
+		say("%s %s: %s", rule_options[i].name, optarg, wrong);
+		return STATUS_USAGE;
+	}
+	return usage_error();
+}
+
 /* -1: go on; otherwise the status to exit with. */
 static int parse_option(int option, struct arguments *arguments)
 {
@@ -131,29 +171,57 @@ static int parse_option(int option, struct arguments *arguments)
 	case 'h':
 		fputs(usage, stdout);
 		return STATUS_DONE;
+	case 'N':
+		arguments->writer.no_secrets = true;
+		return -1;
 	default:
-		return usage_error();
+		return parse_rule(option, arguments);
 	}
+}
+
+static void print_name(void *ctx, const char *path)
+{
+	(void)ctx;
+	puts(path);
+}
+
+/* What several options say together; as parse_option(). */
+static int finish_rules(struct arguments *arguments)
+{
+	const char *wrong = rules_finish(&arguments->rules, arguments->writer.path);
+
+	if (wrong) {
+		say("%s", wrong);
+		return STATUS_USAGE;
+	}
+	arguments->writer.rules = arguments->rules.files;
+	if (arguments->rules.stop_packets && !arguments->writer.packets)
+		arguments->writer.packets = arguments->rules.stop_packets;
+	if (arguments->rules.printname)
+		arguments->writer.closed = print_name;
+	return -1;
 }
 
 static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
-		{"view", required_argument, NULL, 'v'},
-		{"keylog", required_argument, NULL, 'k'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
+		{"view", required_argument, NULL, 'v'},	 {"keylog", required_argument, NULL, 'k'},
+		{"split", required_argument, NULL, 'S'}, {"max-disk", required_argument, NULL, 'M'},
+		{"no-secrets", no_argument, NULL, 'N'},	 {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},	 {NULL, 0, NULL, 0},
 	};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "w:c:q", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "w:c:qC:G:W:b:a:", options, NULL)) != -1) {
 		status = parse_option(option, arguments);
 		if (status >= 0)
 			return status;
 	}
 	if (!arguments->writer.path || optind >= argc)
 		return usage_error();
+	status = finish_rules(arguments);
+	if (status >= 0)
+		return status;
 	arguments->recording = argv[optind++];
 	if (optind == argc)
 		return -1;
@@ -205,14 +273,17 @@ static int replay_to_end(struct replay *replay, const struct arguments *argument
 	struct writer_counts written;
 	int error = feed(replay, fd);
 	int flushed = writer_flush(replay->writer);
+	char *why;
 	int closed;
 
 	written = *writer_counts(replay->writer);
+	why = writer_why(replay->writer) ? strdup(writer_why(replay->writer)) : NULL;
 	closed = writer_close(replay->writer);
 	if (!closed)
 		closed = flushed;
 	if (closed)
-		say("writing %s failed: %s", arguments->writer.path, strerror(-closed));
+		say("writing %s failed: %s", arguments->writer.path, why ? why : strerror(-closed));
+	free(why);
 	report_totals(arguments->writer.path, &written, conversations_counts(replay->conversations),
 		      arguments->quiet);
 	return error || closed ? STATUS_FAILED : STATUS_DONE;

@@ -77,6 +77,9 @@ void *conversation_user(const struct conversation *conversation);
 bool conversation_want_plaintext(struct conversation *conversation,
 				 enum tlspcap_direction direction);
 
+/* TCP has ended, TLS's end is awaited. Bytes that were received before may still be read. */
+bool conversation_has_ended(const struct conversation *conversation, enum conversation_end *end);
+
 /*
  * Bytes that were held are given out one after the other, and the secrets for all of them
  * have been told: records() will go on before anything else happens.

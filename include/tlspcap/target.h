@@ -83,6 +83,9 @@ typedef int (*target_mntns_fn)(void *ctx, uint32_t mntns);
  */
 int target_each_mntns(target_mntns_fn fn, void *ctx);
 
+/* Which of these mount namespaces have a process, in one look at /proc. 0 or negative errno. */
+int target_living_mntns(const uint32_t *mntns, size_t n, bool *is_living);
+
 /* The mount namespace of a process. 0 or negative errno. */
 int target_mntns_of(pid_t pid, uint32_t *mntns);
 

@@ -64,6 +64,8 @@ int writer_error(const struct writer *writer);
 /* A sentence about that error for the user, or NULL: strerror() says it all. */
 const char *writer_why(const struct writer *writer);
 bool writer_is_pipe(const struct writer *writer);
+/* More files will be made while it writes. */
+bool writer_makes_files(const struct writer *writer);
 
 const struct writer_counts *writer_counts(const struct writer *writer);
 

@@ -287,6 +287,12 @@ enum conversation_end conversation_how(const struct conversation *conversation)
 	return CONVERSATION_END_NONE;
 }
 
+bool conversation_has_ended(const struct conversation *conversation, enum conversation_end *end)
+{
+	*end = conversation->end;
+	return conversation->tcp_ended;
+}
+
 /* One of TLS and TCP has ended: waits for the other. Both: that is the end. */
 static void check_end(struct conversations *all, struct conversation *conversation)
 {

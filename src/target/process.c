@@ -293,3 +293,22 @@ int target_mntns_of(pid_t pid, uint32_t *mntns)
 	close(dir);
 	return error == -ENOENT ? -ESRCH : error;
 }
+
+int target_living_mntns(const uint32_t *mntns, size_t n, bool *is_living)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	uint32_t one;
+
+	if (!proc)
+		return -errno;
+	memset(is_living, 0, n * sizeof(*is_living));
+	while ((entry = readdir(proc))) {
+		if (target_mntns_of(atoi(entry->d_name), &one))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			is_living[i] |= mntns[i] == one;
+	}
+	closedir(proc);
+	return 0;
+}

@@ -93,6 +93,7 @@ enum stream_state {
 
 /* A conversation as it is written. */
 struct stream {
+	const struct conversation *conversation;
 	const struct conversation_info *info;
 	struct section *section;
 	struct list of_section; /* section.streams, while it is OPEN or BROKEN */
@@ -102,9 +103,11 @@ struct stream {
 	struct process_name *process; /* a reference; NULL: too many */
 	enum view_kind view;
 	enum stream_state state;
-	bool view_open; /* what precedes the first plaintext is written */
-	bool h2_seen;	/* HTTP/2 by its first bytes, not by ALPN */
-	bool withheld;	/* no secrets of it are to be written */
+	uint64_t last_ns; /* of its last frame */
+	bool ended;	  /* its end is in the file that it left */
+	bool view_open;	  /* what precedes the first plaintext is written */
+	bool h2_seen;	  /* HTTP/2 by its first bytes, not by ALPN */
+	bool withheld;	  /* no secrets of it are to be written */
 
 	/* Lost and not yet marked in a packet that was written. */
 	uint64_t lost_gaps, lost_bytes;

@@ -76,15 +76,20 @@ void packet_write_section(struct writer *writer, struct section *section)
 	free(comment);
 }
 
+static void lines_are_written(struct writer *writer, struct section *section)
+{
+	writer->counts.secrets += section->n_lines;
+	section->lines_length = 0;
+	section->n_lines = 0;
+}
+
 void packet_write_secrets(struct writer *writer, struct section *section)
 {
 	if (!section->lines_length || !section->file)
 		return;
 	PUT_BLOCK(writer, section, section->lines_length + BLOCK_OVERHEAD,
 		  pcapng_put_secrets(out, room_, section->lines, section->lines_length));
-	writer->counts.secrets += section->n_lines;
-	section->lines_length = 0;
-	section->n_lines = 0;
+	lines_are_written(writer, section);
 }
 
 static void write_no_interface(struct writer *writer, struct section *section)
@@ -104,9 +109,9 @@ void packet_write_end(struct writer *writer, struct section *section)
 	/* Secrets that no frame of this file came after are in the next one, with theirs. */
 	if (files_are_sets(writer->files) && !writer->closing)
 		section->lines_length = section->n_lines = 0;
-	packet_write_secrets(writer, section);
 	if (!section->n_interfaces)
 		write_no_interface(writer, section);
+	packet_write_secrets(writer, section);
 	for (uint32_t i = 0; i < section->n_interfaces && !writer->error; i++) {
 		const struct written_interface *written = &section->interfaces[i];
 		const struct pcapng_statistics statistics = {
@@ -146,6 +151,10 @@ static bool process_is_written(const struct section *section, const struct proce
 	return !process || process->file == section->serial;
 }
 
+/*
+ * The blocks that this packet needs before it. Interfaces come first: mergecap 4.0 wants one
+ * before anything else in a file.
+ */
 static size_t prelude_room(const struct writer *writer, const struct stream *stream)
 {
 	size_t room = 0;
@@ -156,27 +165,35 @@ static size_t prelude_room(const struct writer *writer, const struct stream *str
 			string_room(writer->filter_text);
 	if (!process_is_written(stream->section, stream->process))
 		room += BLOCK_OVERHEAD + 3 * TLSPCAP_COMM_LEN;
+	if (stream->section->lines_length)
+		room += BLOCK_OVERHEAD + stream->section->lines_length;
 	return room;
 }
 
-/* The blocks that this packet needs before it. Their length, or negative errno. */
+/* Their length, or negative errno. */
 static ssize_t put_prelude(const struct writer *writer, const struct stream *stream, uint8_t *out,
 			   size_t room)
 {
+	const struct section *section = stream->section;
 	const struct pcapng_interface interface = {
 		.name = stream->interface->name,
 		.description = stream->interface->description,
 		.filter = writer->filter_text,
 	};
-	ssize_t length = 0;
-	ssize_t more;
+	ssize_t length = 0, more = 0;
 
-	if (!interface_is_written(stream->section, stream->interface))
+	if (!interface_is_written(section, stream->interface))
 		length = pcapng_put_interface(out, room, &interface);
-	if (length < 0 || process_is_written(stream->section, stream->process))
+	if (length >= 0 && !process_is_written(section, stream->process))
+		more = pcapng_put_process(out + length, room - (size_t)length, stream->process->pid,
+					  stream->process->comm);
+	if (length < 0 || more < 0)
+		return length < 0 ? length : more;
+	length += more;
+	if (!section->lines_length)
 		return length;
-	more = pcapng_put_process(out + length, room - (size_t)length, stream->process->pid,
-				  stream->process->comm);
+	more = pcapng_put_secrets(out + length, room - (size_t)length, section->lines,
+				  section->lines_length);
 	return more < 0 ? more : length + more;
 }
 
@@ -197,6 +214,7 @@ static void count_packet(struct writer *writer, struct stream *stream, uint64_t 
 
 	writer->counts.packets++;
 	section->packets++;
+	stream->last_ns = time_ns;
 	if (!written->packets++ || time_ns < written->start_ns)
 		written->start_ns = time_ns;
 	if (time_ns > written->end_ns)
@@ -227,11 +245,12 @@ static bool number_interface(struct section *section, struct interface *interfac
 	return true;
 }
 
-/* The names in the prelude are in the file now. False without memory. */
-static bool number_names(struct stream *stream)
+/* What is in the prelude is in the file now. False without memory. */
+static bool number_names(struct writer *writer, struct stream *stream)
 {
 	struct section *section = stream->section;
 
+	lines_are_written(writer, section);
 	if (!interface_is_written(section, stream->interface) &&
 	    !number_interface(section, stream->interface))
 		return false;
@@ -277,7 +296,6 @@ void packet_write(struct writer *writer, struct stream *stream, const struct pac
 		return;
 	if (!comment_reserve(stream, strlen(packet->note)))
 		return packet_fail(writer, -ENOMEM);
-	packet_write_secrets(writer, section);
 	before = prelude_room(writer, stream);
 	for (size_t i = 0; i < packet->n_pieces; i++)
 		room += packet->pieces[i].length;
@@ -299,7 +317,7 @@ void packet_write(struct writer *writer, struct stream *stream, const struct pac
 		writer->counts.filtered++;
 		return;
 	}
-	if (before && !number_names(stream))
+	if (before && !number_names(writer, stream))
 		return packet_fail(writer, -ENOMEM);
 	block = finish_packet(stream, packet, out, room, length);
 	if (block < 0)

@@ -293,15 +293,19 @@ void section_clock(void *ctx, uint64_t time_ns)
 void section_name_space_end(void *ctx, uint32_t mntns)
 {
 	struct writer *writer = ctx;
-	struct section *section;
+	struct list *at, *next;
 
-	if (files_split(writer->files) != FILES_BY_MNTNS)
+	if (!(files_split(writer->files) & FILES_BY_MNTNS))
 		return;
-	section = find(writer, mntns, 0);
-	if (!section)
-		return;
-	section->ended = true;
-	section_close(writer, section);
-	if (!section->n_streams)
-		section_free(writer, section);
+	for (at = writer->open.next; at != &writer->open; at = next) {
+		struct section *section = container_of(at, struct section, open);
+
+		next = at->next;
+		if (section->mntns != mntns)
+			continue;
+		section->ended = true;
+		section_close(writer, section);
+		if (!section->n_streams)
+			section_free(writer, section);
+	}
 }

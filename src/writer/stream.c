@@ -95,6 +95,7 @@ void stream_open(void *ctx, struct conversation *conversation, uint64_t time_ns)
 	if (!stream)
 		goto no_memory;
 	list_init(&stream->of_section);
+	stream->conversation = conversation;
 	stream->info = info;
 	stream->view = pick_view(writer, info);
 	stream->withheld = writer->options.no_secrets;
@@ -226,6 +227,7 @@ static void start(struct emission *emission)
 	stream->previous = NULL;
 	stream->state = STREAM_OPEN;
 	stream->view_open = false;
+	stream->ended = false;
 }
 
 static void write_records(struct emission *emission, enum tlspcap_direction direction,
@@ -465,13 +467,19 @@ static void write_end(struct emission *emission, enum conversation_end end)
 	}
 }
 
-/* A file has no memory of what came before it: what was open in it begins anew in the next. */
+/*
+ * A file has no memory of what came before it: what was open in it begins anew in the next.
+ * At the time of its last frame: events that are older than this moment may still come, and
+ * the set has to be in order.
+ */
 void stream_leave(struct writer *writer, struct stream *stream, const char *next)
 {
-	struct emission emission = {.writer = writer, .stream = stream, .time_ns = writer->now};
+	struct emission emission = {.writer = writer, .stream = stream};
 	const struct section *section = stream->section;
+	enum conversation_end end;
 	char note[NOTE_MAX];
 
+	emission.time_ns = stream->last_ns;
 	if (stream->must_break)
 		break_off(&emission);
 	list_remove(&stream->of_section);
@@ -479,8 +487,14 @@ void stream_leave(struct writer *writer, struct stream *stream, const char *next
 	stream->previous = strdup(section->file->name);
 	if (stream->state != STREAM_OPEN)
 		return;
-	stream->view_open = false;
-	write_fins(&emission, TLSPCAP_SENT, note_file(note, NOTE_GOES_ON, "next", next));
+	if (conversation_has_ended(stream->conversation, &end)) {
+		write_carry(&emission);
+		write_end(&emission, end);
+		stream->ended = true;
+	} else {
+		stream->view_open = false;
+		write_fins(&emission, TLSPCAP_SENT, note_file(note, NOTE_GOES_ON, "next", next));
+	}
 	stream->state = STREAM_LEFT;
 }
 
@@ -507,7 +521,7 @@ void stream_close(void *ctx, struct conversation *conversation, enum conversatio
 		write_view_open(&emission);
 	}
 	/* Where it left the file before, its end is worth a word in this one. */
-	if (stream->state == STREAM_LEFT && end != CONVERSATION_END_NONE)
+	if (stream->state == STREAM_LEFT && !stream->ended && end != CONVERSATION_END_NONE)
 		start(&emission);
 	if (stream->state == STREAM_OPEN)
 		write_end(&emission, end);

@@ -223,8 +223,9 @@ static void flush_section(struct writer *writer, struct section *section)
 {
 	int error;
 
-	/* In sets they wait for the frames that need them, which may be in the next file. */
-	if (!files_are_sets(writer->files))
+	/* In sets they wait for the frames that need them, which may be in the next file. And
+	 * nothing comes before the first interface. */
+	if (!files_are_sets(writer->files) && section->n_interfaces)
 		packet_write_secrets(writer, section);
 	error = output_flush(section->file->output);
 	if (error)
@@ -247,6 +248,11 @@ int writer_flush(struct writer *writer)
 bool writer_is_pipe(const struct writer *writer)
 {
 	return writer->only && writer->only->file && output_is_pipe(writer->only->file->output);
+}
+
+bool writer_makes_files(const struct writer *writer)
+{
+	return files_are_sets(writer->files);
 }
 
 const struct writer_counts *writer_counts(const struct writer *writer)

@@ -182,7 +182,7 @@ static void secrets_alone_are_written(void **state)
 	begin(f);
 	events_secret(&f->events, 1, "A_SECRET", 1, 1);
 	end(f);
-	assert_string_equal(blocks(f), "SDI");
+	assert_string_equal(blocks(f), "SID");
 	read_file(f, f->keylog);
 	assert_int_equal(f->length, 8 + 1 + 64 + 1 + 96 + 1);
 	assert_memory_equal(f->bytes, "A_SECRET 0101", 13);
@@ -196,9 +196,9 @@ static void many_secrets_are_several_blocks(void **state)
 	for (int i = 0; i < 1000; i++)
 		events_secret(&f->events, 1, "A_SECRET", (__u8)i, (__u8)(i >> 8));
 	assert_int_equal(writer_flush(f->writer), 0);
-	assert_int_equal(writer_counts(f->writer)->secrets, 1000);
 	end(f);
-	assert_string_equal(blocks(f), "SDDDI");
+	/* The last ones waited for an interface, which mergecap wants first. */
+	assert_string_equal(blocks(f), "SDDID");
 }
 
 static void the_filter_leaves_no_trace(void **state)
