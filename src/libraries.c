@@ -8,19 +8,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <openssl/evp.h>
 #include <tlspcap/locate.h>
-
-/* Programs with a TLS library inside are large; what is larger than this is none we know. */
-#define IMAGE_MAX ((off_t)1 << 30)
+#include "image.h"
 
 /* Files of the same content have the same places: thousands of containers, few libraries. */
-#define CONTENTS_MAX  256
-#define FAMILIES_MAX  4
-#define CONTENT_BYTES 32
+#define CONTENTS_MAX 256
+#define FAMILIES_MAX 4
 
 struct located_content {
-	unsigned char hash[CONTENT_BYTES]; /* SHA-256 */
+	unsigned char hash[IMAGE_HASH];
 	int n;
 	struct locate_result located[FAMILIES_MAX];
 };
@@ -70,45 +66,6 @@ static int remember(struct libraries *libraries, const struct target_identity *i
 	return 0;
 }
 
-/*
- * The file's bytes, to be freed. Read, not mapped: its owner can cut a mapped file short
- * under our hands, and that would kill us.
- */
-static int read_image(int fd, void **image, size_t *size)
-{
-	struct stat status;
-	size_t done = 0;
-	char *bytes;
-
-	if (fstat(fd, &status))
-		return -errno;
-	if (!S_ISREG(status.st_mode) || status.st_size <= 0)
-		return -ENOEXEC;
-	if (status.st_size > IMAGE_MAX)
-		return -EFBIG;
-	bytes = malloc((size_t)status.st_size);
-	if (!bytes)
-		return -ENOMEM;
-	while (done < (size_t)status.st_size) {
-		ssize_t n = pread(fd, bytes + done, (size_t)status.st_size - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			int error = -errno;
-
-			free(bytes);
-			return error;
-		}
-		if (n == 0)
-			break; /* it was cut short meanwhile: take what there is */
-		done += (size_t)n;
-	}
-	*image = bytes;
-	*size = done;
-	return 0;
-}
-
 /* The cheap plan, one probe that fires a few times in a handshake, where that is enough. */
 static unsigned int purposes(const struct options *options, const struct locate_result *located)
 {
@@ -152,7 +109,7 @@ static int add_library(struct libraries *libraries, const struct library *librar
 static struct located_content *find_content(struct libraries *libraries, const unsigned char *hash)
 {
 	for (size_t i = 0; i < libraries->n_contents; i++)
-		if (!memcmp(libraries->contents[i].hash, hash, CONTENT_BYTES))
+		if (!memcmp(libraries->contents[i].hash, hash, IMAGE_HASH))
 			return &libraries->contents[i];
 	return NULL;
 }
@@ -166,25 +123,27 @@ static struct located_content *new_content(struct libraries *libraries)
 	return &libraries->contents[libraries->n_contents++];
 }
 
-/* As locate_image(), looked up by content first. */
-static int locate_content(struct libraries *libraries, const void *image, size_t size,
+/*
+ * As locate_image(), looked up by content first. Not by build id: that is what a file says of
+ * itself, and a wrong answer would put probes into the midst of other files' instructions.
+ */
+static int locate_content(struct libraries *libraries, const struct image *image,
 			  struct locate_result *located)
 {
-	unsigned char hash[CONTENT_BYTES];
 	struct located_content *content;
 	int n;
 
-	if (EVP_Digest(image, size, hash, NULL, EVP_sha256(), NULL) != 1)
-		return locate_image(image, size, located, FAMILIES_MAX);
-	content = find_content(libraries, hash);
+	if (!image->hashed)
+		return locate_image(image->bytes, image->size, located, FAMILIES_MAX);
+	content = find_content(libraries, image->hash);
 	if (content) {
 		memcpy(located, content->located, sizeof(content->located));
 		return content->n;
 	}
-	n = locate_image(image, size, located, FAMILIES_MAX);
+	n = locate_image(image->bytes, image->size, located, FAMILIES_MAX);
 	content = n > 0 ? new_content(libraries) : NULL;
 	if (content) {
-		memcpy(content->hash, hash, sizeof(hash));
+		memcpy(content->hash, image->hash, sizeof(content->hash));
 		memcpy(content->located, located, sizeof(content->located));
 		content->n = n;
 	}
@@ -196,15 +155,14 @@ static int look_at_file(struct libraries *libraries, const struct library *libra
 			const char *path)
 {
 	struct locate_result *located = calloc(FAMILIES_MAX, sizeof(*located));
-	void *image = NULL;
-	size_t size = 0;
+	struct image image = {0};
 	int n = -ENOMEM;
 
 	if (!located)
 		return n;
-	n = read_image(fd, &image, &size);
+	n = image_read(fd, &image);
 	if (!n)
-		n = locate_content(libraries, image, size, located);
+		n = locate_content(libraries, &image, located);
 	for (int i = 0; i < n; i++) {
 		int error = add_library(libraries, library, &located[i], fd, path);
 
@@ -213,7 +171,7 @@ static int look_at_file(struct libraries *libraries, const struct library *libra
 	}
 	if (n > 0)
 		libraries->files++;
-	free(image);
+	image_free(&image);
 	free(located);
 	return n;
 }

@@ -10,8 +10,11 @@
 /* No TLS object is larger (OpenSSL's are 6 KiB). */
 #define OFFSET_MAX 65535
 
-#define ARGUMENT_1 1 /* as code_value.index counts: behind the object */
-#define ARGUMENT_2 2
+/* Of a function that prints and has all that it calls inlined: BoringSSL's has 1200 bytes. */
+#define PRINTER_SIZE 2048
+
+#define ARGUMENT_1   1 /* as code_value.index counts: behind the object */
+#define ARGUMENT_2   2
 
 struct evidence {
 	const struct code *code;
@@ -178,9 +181,12 @@ bool accessor_keylog_random(struct code *code, const struct elf_function *functi
 bool accessor_printed_random(struct code *code, const struct elf_function *function,
 			     struct tlspcap_path *path)
 {
+	struct elf_function whole = *function;
 	struct tlspcap_path found;
 
-	if (!decode(code, function, look_bytes, &found) || is_start(&found))
+	if (!whole.size)
+		whole.size = PRINTER_SIZE;
+	if (!decode(code, &whole, look_bytes, &found) || is_start(&found))
 		return false;
 	*path = found;
 	return true;

@@ -30,6 +30,7 @@ int locate_image(const void *image, size_t size, struct locate_result *results, 
 
 	if (err)
 		return err;
+	elf.labels = keylog_segments(&elf);
 	for (size_t i = 0; i < N_FAMILIES && n < max; i++) {
 		memset(&results[n], 0, sizeof(results[n]));
 		err = families[i].locate(&elf, &results[n]);

@@ -251,14 +251,16 @@ static int elect(const struct search *search, struct keylog_site *site, const ch
 	return -ENOENT;
 }
 
-bool keylog_has_labels(const struct elf_file *elf)
+uint64_t keylog_segments(const struct elf_file *elf)
 {
+	uint64_t found = 0;
+
 	for (size_t i = 0; i < elf->n_segments; i++) {
 		if (memmem(elf->bytes + elf->segments[i].offset, elf->segments[i].size, labels[0],
 			   strlen(labels[0]) + 1))
-			return true;
+			found |= 1ull << i;
 	}
-	return false;
+	return found;
 }
 
 int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
@@ -267,8 +269,9 @@ int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_sit
 	struct search search = {.elf = elf};
 	bool room = true;
 
+	/* Compilers keep strings together, and without the first label the others say nothing. */
 	for (size_t i = 0; i < elf->n_segments && room; i++)
-		room = find_copies(&search, &elf->segments[i]);
+		room = !(elf->labels >> i & 1) || find_copies(&search, &elf->segments[i]);
 	if (!room) {
 		*why = "the file holds too many copies of the key log labels";
 		return -ENOENT;

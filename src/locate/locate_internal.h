@@ -42,6 +42,7 @@ struct elf_file {
 	size_t n_segments;
 	struct elf_symbols dynamic; /* .dynsym; count 0: none */
 	struct elf_symbols full;    /* .symtab; count 0: none */
+	uint64_t labels;	    /* segments with key log labels, a bit for each */
 	const char *soname;	    /* NUL-terminated inside the image; NULL: none */
 	const uint8_t *relocations; /* Elf64_Rela, of the dynamic section */
 	uint64_t n_relocations;
@@ -236,8 +237,11 @@ struct keylog_site {
 int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
 		const char **why);
 
-/* Whether the file holds the one label that keylog_find() cannot do without. */
-bool keylog_has_labels(const struct elf_file *elf);
+/*
+ * The segments that hold the one label that keylog_find() cannot do without, a bit for each: the
+ * other strings of the TLS library are there, too.
+ */
+uint64_t keylog_segments(const struct elf_file *elf);
 
 /* --- accessor.c ---------------------------------------------------------------------- */
 

@@ -143,7 +143,7 @@ static bool is_stripped(const struct elf_file *elf)
 {
 	struct elf_function gnutls = {.name = "gnutls_handshake"};
 
-	if (!code_is_known(elf) || !keylog_has_labels(elf))
+	if (!code_is_known(elf) || !elf->labels)
 		return false;
 	elf_file_find(elf, &gnutls, 1);
 	return !gnutls.found;

@@ -23,30 +23,44 @@ static bool copy_number(const char *text, size_t rest, char *to, size_t size)
 	return true;
 }
 
-/* The product's own words, such as "OpenSSL 1.1.1w  11 Sep 2023". */
-static bool version_by_text(const struct elf_file *elf, const char *product, char *to, size_t size)
+/* Where texts are looked for. */
+struct texts {
+	const struct elf_file *elf;
+	uint64_t segments; /* a bit for each */
+};
+
+/* The next place of `text` behind `at`, or the first for NULL; *end is its segment's end. */
+static const char *find_text(const struct texts *texts, const char *text, const char *at,
+			     const char **end)
 {
-	size_t length = strlen(product);
+	for (size_t i = 0; i < texts->elf->n_segments; i++) {
+		const struct elf_segment *segment = &texts->elf->segments[i];
+		const char *start = (const char *)texts->elf->bytes + segment->offset;
+		const char *found;
 
-	for (size_t i = 0; i < elf->n_segments; i++) {
-		const char *at = (const char *)elf->bytes + elf->segments[i].offset;
-		const char *end = at + elf->segments[i].size;
-
-		while ((at = memmem(at, (size_t)(end - at), product, length))) {
-			at += length;
-			if (copy_number(at, (size_t)(end - at), to, size))
-				return true;
-		}
+		*end = start + segment->size;
+		if (!(texts->segments >> i & 1) || (at && (at < start || at >= *end)))
+			continue;
+		found = memmem(at ? at : start, (size_t)(*end - (at ? at : start)), text,
+			       strlen(text));
+		if (found)
+			return found;
+		at = NULL;
 	}
-	return false;
+	return NULL;
 }
 
-static bool has_text(const struct elf_file *elf, const char *text)
+/* The product's own words, such as "OpenSSL 1.1.1w  11 Sep 2023". */
+static bool version_by_text(const struct texts *texts, const char *product, char *to, size_t size)
 {
-	for (size_t i = 0; i < elf->n_segments; i++) {
-		if (memmem(elf->bytes + elf->segments[i].offset, elf->segments[i].size, text,
-			   strlen(text)))
+	const char *at = NULL, *end;
+
+	while ((at = find_text(texts, product, at, &end))) {
+		at += strlen(product);
+		if (copy_number(at, (size_t)(end - at), to, size))
 			return true;
+		if (at == end)
+			return false;
 	}
 	return false;
 }
@@ -82,35 +96,38 @@ static bool version_by_symbols(const struct elf_file *elf, char *to, size_t size
  * BoringSSL has no versions. It calls itself "OpenSSL 1.1.1 (compatible; BoringSSL)", if at all;
  * of its exports one is what OpenSSL does not have, and in a program its name is in messages.
  */
-static bool is_boringssl(const struct elf_file *elf)
+static bool is_boringssl(const struct texts *texts)
 {
-	static const char name[] = "BoringSSL";
 	struct elf_function function = {.name = "SSL_early_callback_ctx_extension_get"};
 	char number[16];
+	const char *end;
 
-	elf_file_find(elf, &function, 1);
+	elf_file_find(texts->elf, &function, 1);
 	if (function.found)
 		return true;
-	if (version_by_text(elf, "OpenSSL ", number, sizeof(number)) &&
-	    !has_text(elf, "(compatible; BoringSSL)"))
+	if (version_by_text(texts, "OpenSSL ", number, sizeof(number)) &&
+	    !find_text(texts, "(compatible; BoringSSL)", NULL, &end))
 		return false;
-	return has_text(elf, name);
+	return find_text(texts, "BoringSSL", NULL, &end);
 }
 
 void openssl_find_version(const struct elf_file *elf, char *to, size_t size)
 {
 	static const char library[] = "libssl.so.";
+	struct texts texts = {.elf = elf, .segments = elf->labels};
 	char number[16];
 
-	if (version_by_text(elf, "LibreSSL ", number, sizeof(number))) {
+	if (!texts.segments) /* a library from before there were key logs */
+		texts.segments = UINT64_MAX;
+	if (version_by_text(&texts, "LibreSSL ", number, sizeof(number))) {
 		snprintf(to, size, "LibreSSL %s", number);
 		return;
 	}
-	if (is_boringssl(elf)) {
+	if (is_boringssl(&texts)) {
 		snprintf(to, size, "BoringSSL");
 		return;
 	}
-	if (version_by_text(elf, "OpenSSL ", to, size))
+	if (version_by_text(&texts, "OpenSSL ", to, size))
 		return;
 	if (!elf->soname || strncmp(elf->soname, library, sizeof(library) - 1) != 0)
 		return;
