@@ -191,6 +191,7 @@ static int close_all(struct run *run)
 	free(run->is_living);
 	command_release(&run->command);
 	options_free(&run->options);
+	output_guard_end(run->guard);
 	return error;
 }
 
@@ -238,6 +239,10 @@ int main(int argc, char **argv)
 	}
 	if (run.options.list)
 		return show_list(&run);
+	/* Before anything that it must not hold; a pipe has no half blocks to cut. */
+	if (strcmp(run.options.path, "-") != 0)
+		run.guard = output_guard_start();
+	run.insist = &stop_signals;
 	catch_signals();
 	run_describe_machine(&run);
 	error = run_open(&run);

@@ -28,7 +28,9 @@ struct run {
 	struct conversations *conversations;
 	struct writer *writer;
 	struct recorder *recorder;
-	struct after *after; /* NULL: nothing is to be done with files that are complete */
+	struct output_guard *guard;
+	const volatile int *insist; /* signals that ask for the end */
+	struct after *after;	    /* NULL: nothing is to be done with files that are complete */
 	struct libraries libraries;
 	struct older *older;
 	struct discover *discover; /* NULL: files that are mapped later are not looked at */

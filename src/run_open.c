@@ -182,6 +182,8 @@ static int open_files(struct run *run)
 		.no_secrets = run->options.no_secrets,
 		.now_ns = run_clock_ns(CLOCK_REALTIME),
 		.privilege = privileges_for_files,
+		.guard = run->guard,
+		.insist = run->insist,
 		.application = "tlspcap " TLSPCAP_VERSION,
 		.hardware = run->hardware[0] ? run->hardware : NULL,
 		.os = run->os[0] ? run->os : NULL,

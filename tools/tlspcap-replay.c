@@ -324,8 +324,11 @@ int main(int argc, char **argv)
 	};
 	int status = parse_arguments(argc, argv, &arguments);
 
-	if (status < 0)
+	if (status < 0) {
+		arguments.writer.guard = output_guard_start();
 		status = run(&arguments);
+		output_guard_end(arguments.writer.guard);
+	}
 	free(arguments.filter);
 	return status;
 }

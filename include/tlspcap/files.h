@@ -43,6 +43,8 @@ struct files_options {
 	struct files_rules rules;
 	/* What it takes to make files where our user may not: called around it. NULL: nothing. */
 	void (*privilege)(bool on);
+	struct output_guard *guard; /* as in struct output_options */
+	const volatile int *insist; /* as in struct output_options */
 	/* A file of a set is complete. NULL: not of interest. `path` is only valid in the call. */
 	void (*closed)(void *ctx, const char *path);
 	void *ctx;

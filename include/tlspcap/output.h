@@ -16,9 +16,24 @@
 
 struct output;
 
+/*
+ * A process that outlives this one when it is killed, and then cuts the files that it was
+ * writing back to whole blocks. To be started before there are threads or descriptors that
+ * must not be kept open. NULL when that cannot be done: files may end in half a block then.
+ */
+struct output_guard;
+struct output_guard *output_guard_start(void);
+/* After all outputs are closed; NULL is fine. */
+void output_guard_end(struct output_guard *guard);
+
 struct output_options {
 	bool gzip;   /* compressed, a gzip member for each flush: a file that is cut still opens */
 	size_t room; /* of the buffer; 0: 1 MiB. It grows for larger blocks */
+	struct output_guard *guard; /* NULL: none */
+	const char *path;	    /* for the guard: where the file is */
+	/* Signals that ask for the end; when it grows, a write that waits is given up. NULL: never.
+	 */
+	const volatile int *insist;
 };
 
 /*

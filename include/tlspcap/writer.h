@@ -27,6 +27,8 @@ struct writer_options {
 	bool no_secrets;	   /* only in the key log; with VIEW_TLS no plaintext either */
 	uint64_t now_ns;	   /* wall clock; 0: the events will tell it */
 	/* As in struct files_options. */
+	struct output_guard *guard;
+	const volatile int *insist;
 	void (*privilege)(bool on);
 	void (*closed)(void *ctx, const char *path);
 	void *ctx;

@@ -203,15 +203,22 @@ static int create(struct files_set *set, uint64_t time_ns, char name[NAME_SIZE],
 		  struct output **output)
 {
 	struct files *files = set->files;
+	char path[PATH_MAX];
 	const struct output_options options = {
 		.gzip = files->gzip,
 		.room = files->rules.split ? ROOM_OF_SPLIT : 0,
+		.guard = files->options.guard,
+		.path = path,
+		.insist = files->options.insist,
 	};
 	int error = -EEXIST;
 
 	for (int i = 0; i < ATTEMPTS && error == -EEXIST; i++) {
 		if (!name_make(set->stem, files->pattern.suffix, form_of(files, i),
 			       files->rules.times_in_path, ++set->number, time_ns, name))
+			return -ENAMETOOLONG;
+		if ((size_t)snprintf(path, sizeof(path), "%s%s", files->folder_name, name) >=
+		    sizeof(path))
 			return -ENAMETOOLONG;
 		if (files->options.privilege)
 			files->options.privilege(true);
@@ -243,7 +250,12 @@ static struct kept *add_kept(struct files_set *set, const char *name, struct out
 
 static int open_single(struct files_set *set, struct files_file **file, char **why)
 {
-	const struct output_options options = {.gzip = set->files->gzip};
+	const struct output_options options = {
+		.gzip = set->files->gzip,
+		.guard = set->files->options.guard,
+		.path = set->files->path,
+		.insist = set->files->options.insist,
+	};
 	struct output *output;
 	struct kept *kept;
 	int error = output_open(set->files->path, &options, &output, why);

@@ -9,6 +9,7 @@
 #include <tlspcap/output.h>
 #include <tlspcap/pcapng.h>
 
+#include "output/guard.h"
 #include "output/gzip.h"
 #include "output/open.h"
 
@@ -22,6 +23,8 @@ struct output {
 	mode_t type;
 	struct output_identity identity;
 	struct gzip *gzip; /* NULL: not compressed */
+	struct guard_slot *slot;
+	const volatile int *insist;
 	uint8_t *buffer;
 	size_t size;	 /* of the buffer */
 	size_t used;	 /* committed and not written */
@@ -48,6 +51,7 @@ static struct output *new_output(const struct output_options *options)
 	output->buffer = malloc(output->size);
 	if (options && options->gzip)
 		output->gzip = gzip_new();
+	output->insist = options ? options->insist : NULL;
 	if (output->buffer && (output->gzip || !options || !options->gzip))
 		return output;
 	free_output(output);
@@ -55,7 +59,7 @@ static struct output *new_output(const struct output_options *options)
 }
 
 /* Takes over the descriptor, or the negative errno in its place. */
-static int begin(struct output *output, int fd)
+static int begin(struct output *output, const struct output_options *options, int fd)
 {
 	struct stat status;
 	int error;
@@ -71,6 +75,9 @@ static int begin(struct output *output, int fd)
 	output->type = status.st_mode & S_IFMT;
 	output->identity.device = status.st_dev;
 	output->identity.inode = status.st_ino;
+	if (options && S_ISREG(status.st_mode))
+		output->slot =
+			guard_take(options->guard, options->path, output->identity, options->gzip);
 	return 0;
 }
 
@@ -84,7 +91,7 @@ int output_open(const char *path, const struct output_options *options, struct o
 	*why = NULL;
 	if (!opened)
 		return -ENOMEM;
-	error = begin(opened, output_open_fd(path, why));
+	error = begin(opened, options, output_open_fd(path, why));
 	if (error)
 		free_output(opened);
 	else
@@ -101,7 +108,7 @@ int output_create(int folder, const char *name, const struct output_options *opt
 	*output = NULL;
 	if (!opened)
 		return -ENOMEM;
-	error = begin(opened, output_create_fd(folder, name));
+	error = begin(opened, options, output_create_fd(folder, name));
 	if (error)
 		free_output(opened);
 	else
@@ -123,6 +130,8 @@ static int wait_writable(int fd)
 static int write_all(const struct output *output, const uint8_t *bytes, size_t length,
 		     size_t *written)
 {
+	int insisted = output->insist ? *output->insist : 0;
+
 	for (*written = 0; *written < length;) {
 		ssize_t n = write(output->fd, bytes + *written, length - *written);
 
@@ -140,6 +149,9 @@ static int write_all(const struct output *output, const uint8_t *bytes, size_t l
 		} else if (errno != EINTR) {
 			return -errno;
 		}
+		/* The second Ctrl-C, and nobody reads. */
+		if (output->insist && *output->insist >= 2 && *output->insist != insisted)
+			return -EINTR;
 	}
 	return 0;
 }
@@ -205,6 +217,8 @@ int output_flush(struct output *output)
 	if (output->error || !output->used)
 		return output->error;
 	output->error = output->gzip ? write_compressed(output) : write_plain(output);
+	if (!output->error)
+		guard_note(output->slot, output->written);
 	output->used = 0;
 	output->n_ends = 0;
 	output->reserved = 0;
@@ -285,6 +299,7 @@ int output_close(struct output *output)
 	/* EINTR: Linux has closed it nevertheless. Other errors are late write errors. */
 	if (close(output->fd) && errno != EINTR && !error)
 		error = -errno;
+	guard_release(output->slot);
 	free_output(output);
 	return error;
 }

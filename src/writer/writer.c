@@ -117,6 +117,8 @@ static int open_files(struct writer *writer, const struct writer_options *option
 		.path = options->path,
 		.rules = options->rules,
 		.privilege = options->privilege,
+		.guard = options->guard,
+		.insist = options->insist,
 		.closed = options->closed,
 		.ctx = options->ctx,
 	};
