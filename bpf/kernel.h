@@ -20,8 +20,16 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct ns_common___id { /* Linux 6.18 */
+	__u64 ns_id;
+};
+
 struct mnt_namespace {
 	struct ns_common ns;
+};
+
+struct mnt_namespace___seq { /* before */
+	__u64 seq;
 };
 
 struct net {
@@ -30,14 +38,39 @@ struct net {
 
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
 };
 
 typedef struct {
 	int counter;
 } atomic_t;
 
+struct tty_struct;
+
 struct signal_struct {
 	atomic_t live;
+	struct tty_struct *tty;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[1]; /* more, see cgroup_of() */
+	struct cgroup *dfl_cgrp;
 };
 
 typedef struct {
@@ -48,9 +81,11 @@ struct cred {
 	kuid_t uid;
 };
 
-struct mm_struct;
-
 struct file;
+
+struct mm_struct {
+	struct file *exe_file;
+};
 
 struct fdtable {
 	unsigned int max_fds;
@@ -67,6 +102,7 @@ struct thread_struct {
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int ptrace;
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
@@ -78,6 +114,8 @@ struct task_struct {
 	const struct cred *real_cred;
 	struct files_struct *files;
 	struct thread_struct thread;
+	struct css_set *cgroups;
+	char comm[16];
 };
 
 struct in6_addr {
@@ -143,8 +181,21 @@ struct inode {
 	struct super_block *i_sb;
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
 	void *private_data; /* of a socket's: struct socket */
 };
 
@@ -155,6 +206,8 @@ struct socket {
 
 struct vm_area_struct {
 	unsigned long vm_start;
+	unsigned long vm_end;
+	unsigned long vm_flags;
 	struct file *vm_file;
 };
 
@@ -168,6 +221,15 @@ struct bpf_iter__task_vma {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	struct vm_area_struct *vma;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct trace_event_raw_sys_exit {
+	long ret;
 };
 
 struct trace_event_raw_sock_msg_length {

@@ -144,7 +144,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, __u64); /* task_namespace_id(); 0: whatever has this number */
 } scope_mntns SEC(".maps");
 
 struct {
@@ -160,6 +160,35 @@ struct {
 	__type(key, __u32);
 	__type(value, __u8);
 } scope_uid SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u8);
+} scope_netns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, char[TLSPCAP_COMM_LEN]);
+	__type(value, __u8);
+} scope_comm SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u64); /* inode number of its folder */
+	__type(value, __u8);
+} scope_cgroup SEC(".maps");
+
+/* Whether a cgroup is in scope: scope_version << 1 | yes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} cgroup_verdicts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -180,6 +209,10 @@ const volatile bool only_mntns = false;
 const volatile __u32 first_mntns = 0; /* one of those in scope; mostly it is the only one */
 const volatile bool only_pid = false;
 const volatile bool only_uid = false;
+const volatile bool only_netns = false;
+const volatile bool only_comm = false;
+const volatile bool only_cgroup = false;
+const volatile __s32 cgroup_controller = -1; /* index of the hierarchy's; -1: version 2 */
 const volatile bool follow = false;
 const volatile bool streams = false;  /* sockets' bytes are copied */
 const volatile bool can_wait = false; /* probes on calls may wait for a page to be read in */
@@ -187,6 +220,9 @@ const volatile __u64 wake_bytes = 8 << 20;
 
 /* How user space waits, see emit.h. It shares this memory with the programs. */
 __u32 consumer_state = 0;
+
+/* User space counts it up when scope_cgroup has changed. */
+__u32 scope_version = 0;
 
 /* Set by user space with the first probe on a library's calls. */
 __u32 calls_probed = 0;

@@ -14,6 +14,7 @@
 #include "goroutine.h"
 #include "moved.h"
 #include "process.h"
+#include "mapped.bpf.h"
 
 #include "openssl.bpf.h"
 #include "gnutls.bpf.h"

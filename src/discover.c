@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 #include "discover.h"
 
-#include <ctype.h>
-#include <dirent.h>
+#include <bpf/mapped.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/perf_event.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,27 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <tlspcap/locate.h>
-#include "scope.h"
+#include "perf.h"
 
-#define RING_PAGES     64 /* for each CPU: a record is about 130 bytes */
-#define RECORD_MAX     65536
 #define PROGRAMS_MAX   8192 /* remembered, a power of two; a forgotten one is read again */
 #define NAMESPACES_MAX 65536
 #define RELEASE_NS     (10ull * 1000 * 1000 * 1000)
+#define LOOK_NS	       (1000ull * 1000 * 1000)
 #define WAIT_MS	       1000
-
-/* One CPU's records of executable mappings and of programs that begin. */
-struct ring {
-	int fd;
-	struct perf_event_mmap_page *page;
-};
+#define WAIT_HOLD_MS   50 /* who is held waits for a word that we are alive */
 
 /* A program that was looked at; changed files have another time or size. */
 struct program {
@@ -47,38 +36,18 @@ struct discover {
 	const struct options *options;
 	const struct target_scope *scope;
 	struct libraries *libraries;
-	struct ring *rings;
-	struct pollfd *polls; /* one for each ring, and one for stop_fd */
-	size_t n_rings, page_size;
+	struct namespaces *namespaces;
+	struct hold *hold; /* NULL: nobody is held */
+	struct perf *perf; /* NULL: the kernel's own hooks tell */
+	struct pollfd *polls;
+	size_t n_polls, stop_at, hold_at;
 	int stop_fd;
 	pthread_t thread;
 	bool running;
-	uint64_t next_release_ns;
-	atomic_uint_fast64_t attached, gone, lost;
+	uint64_t next_release_ns, next_look_ns;
+	atomic_uint_fast64_t attached, released, gone, perf_lost;
 	struct program programs[PROGRAMS_MAX];
-	struct target_file file;		 /* of the record in hand */
-	_Alignas(8) char record[RECORD_MAX + 1]; /* sizes are 16 bits wide */
-};
-
-/* PERF_RECORD_MMAP2 of perf_event_open(2). */
-struct mapping_record {
-	struct perf_event_header header;
-	uint32_t pid, tid;
-	uint64_t address, length, page_offset;
-	uint32_t major, minor;
-	uint64_t inode, generation;
-	uint32_t protection, flags;
-	char name[];
-};
-
-struct comm_record {
-	struct perf_event_header header;
-	uint32_t pid, tid;
-};
-
-struct lost_record {
-	struct perf_event_header header;
-	uint64_t id, lost;
+	struct target_file file; /* of the event in hand */
 };
 
 static uint64_t now_ns(void)
@@ -89,57 +58,22 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
-static int open_ring(struct discover *discover, int cpu)
+int discover_open(struct capture *capture, struct discover **out)
 {
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_DUMMY,
-		.mmap = 1,
-		.mmap2 = 1,
-		.comm = 1,
-		.comm_exec = 1,
-		/* wakeup_events counts samples only, and there are none. */
-		.watermark = 1,
-		.wakeup_watermark = 1,
-	};
-	struct ring *ring = &discover->rings[discover->n_rings];
-	size_t size = (1 + RING_PAGES) * discover->page_size;
-	int error;
-
-	ring->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	if (ring->fd < 0)
-		return errno == ENODEV ? 0 : -errno; /* that CPU is off */
-	ring->page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
-	if (ring->page == MAP_FAILED) {
-		error = -errno;
-		close(ring->fd);
-		return error;
-	}
-	discover->polls[discover->n_rings] = (struct pollfd){.fd = ring->fd, .events = POLLIN};
-	discover->n_rings++;
-	return 0;
-}
-
-int discover_open(struct discover **out)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	struct discover *discover = calloc(1, sizeof(*discover));
 	int error = 0;
 
 	*out = NULL;
 	if (!discover)
 		return -ENOMEM;
-	discover->page_size = (size_t)sysconf(_SC_PAGESIZE);
+	discover->capture = capture;
 	discover->stop_fd = eventfd(0, EFD_CLOEXEC);
-	discover->rings = calloc((size_t)cpus, sizeof(*discover->rings));
-	discover->polls = calloc((size_t)cpus + 1, sizeof(*discover->polls));
 	if (discover->stop_fd < 0)
 		error = -errno;
-	if (!discover->rings || !discover->polls)
-		error = -ENOMEM;
-	for (long cpu = 0; cpu < cpus && !error; cpu++)
-		error = open_ring(discover, (int)cpu);
+	if (!error)
+		error = capture_mapped_open(capture);
+	if (error == -EOPNOTSUPP)
+		error = perf_open(&discover->perf);
 	if (error) {
 		discover_free(discover);
 		return error;
@@ -148,12 +82,14 @@ int discover_open(struct discover **out)
 	return 0;
 }
 
-/* --- what a record leads to ---------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------
+ */
 
 static void take_file(struct discover *discover, int fd, pid_t pid, bool is_program,
 		      const char *name)
 {
 	struct target_file *file = &discover->file;
+	bool with;
 	int n;
 
 	file->fd = fd;
@@ -164,29 +100,209 @@ static void take_file(struct discover *discover, int fd, pid_t pid, bool is_prog
 	if (target_mntns_of(pid, &file->mntns) ||
 	    capture_identify(discover->capture, fd, &file->identity))
 		return;
-	n = libraries_take(discover->capture, discover->options, discover->libraries, file);
+	n = libraries_take(discover->capture, discover->options, discover->libraries, file, &with);
 	if (n > 0)
 		atomic_fetch_add(&discover->attached, 1);
+	capture_mapped_done(discover->capture, &file->identity, is_program ? 0 : file->mntns, with);
 }
 
-static void take_mapping(struct discover *discover, const struct mapping_record *record)
+/* The name that a descriptor's file has for the process; without our own root before it. */
+static void name_of(int fd, pid_t pid, char *name, size_t size)
 {
-	const char *name = strrchr(record->name, '/');
+	char path[64], root[64], base[PATH_MAX];
+	ssize_t length, base_length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	length = readlink(path, name, size - 1);
+	name[length > 0 ? length : 0] = '\0';
+	base_length = readlink(root, base, sizeof(base) - 1);
+	if (base_length > 1 && !strncmp(name, base, (size_t)base_length) &&
+	    name[base_length] == '/')
+		memmove(name, name + base_length, strlen(name + base_length) + 1);
+}
+
+static int open_mapping(pid_t pid, uint64_t start, uint64_t end)
+{
 	char path[96];
 	int fd;
 
-	if (!name || !locate_name_is_library(name + 1) ||
-	    !scope_has(discover->scope, (pid_t)record->pid))
-		return;
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64,
-		 record->pid, record->address, record->address + record->length);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool take_mapping(struct discover *discover, pid_t pid, uint64_t start, uint64_t end)
+{
+	char name[PATH_MAX];
+	int fd = open_mapping(pid, start, end);
+
 	if (fd < 0) {
 		atomic_fetch_add(&discover->gone, 1);
+		return false;
+	}
+	name_of(fd, pid, name, sizeof(name));
+	take_file(discover, fd, pid, false, name);
+	close(fd);
+	return true;
+}
+
+static bool take_program(struct discover *discover, pid_t pid)
+{
+	char path[64], name[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	name_of(fd, pid, name, sizeof(name));
+	take_file(discover, fd, pid, true, name);
+	close(fd);
+	return true;
+}
+
+/* Everything that a process has mapped, and what lies in its library folders. */
+static void take_all_of(struct discover *discover, const struct target_scope *scope)
+{
+	int n = libraries_take_namespace(discover->capture, discover->options, discover->libraries,
+					 scope);
+
+	if (n > 0)
+		atomic_fetch_add(&discover->attached, (uint64_t)n);
+}
+
+/* --- containers that come to be in scope -------------------------------------------------------
+ */
+
+static void add_namespace(void *ctx, const struct namespace_info *info, pid_t pid)
+{
+	struct discover *discover = ctx;
+	struct target_scope scope = *discover->scope;
+
+	scope.mntns = &info->mntns;
+	scope.n_mntns = 1;
+	scope.only_listed = false;
+	/* First the scope: what is mapped from here on is told of; then what was before. */
+	capture_scope_add_mntns(discover->capture, info->mntns, info->id);
+	take_all_of(discover, &scope);
+	if (!discover->options->quiet)
+		fprintf(stderr,
+			"tlspcap: capturing container %s (mount namespace %u, process %d)\n",
+			info->container.name[0] ? info->container.name : info->container.id,
+			info->mntns, pid);
+}
+
+static void drop_namespace(void *ctx, const struct namespace_info *info)
+{
+	struct discover *discover = ctx;
+
+	capture_scope_remove_mntns(discover->capture, info->mntns);
+	if (discover->options->verbosity)
+		fprintf(stderr, "tlspcap: container %s (mount namespace %u) has ended\n",
+			info->container.name[0] ? info->container.name : info->container.id,
+			info->mntns);
+}
+
+static void take_namespace(struct discover *discover, const struct mapped_event *event)
+{
+	struct namespace_info info;
+
+	if (namespaces_note(discover->namespaces, event->mntns, event->namespace_id,
+			    (pid_t)event->pid) &&
+	    namespaces_find(discover->namespaces, event->mntns, &info))
+		add_namespace(discover, &info, (pid_t)event->pid);
+}
+
+/* --- what the kernel's hooks tell --------------------------------------------------------------
+ */
+
+/* A name that was cut may be any. */
+static bool may_be_library(const struct mapped_event *event)
+{
+	return !event->name[0] || strlen(event->name) == sizeof(event->name) - 1 ||
+	       locate_name_is_library(event->name);
+}
+
+static void set_identity(struct target_identity *identity, const struct mapped_event *event)
+{
+	identity->inode = event->inode;
+	identity->device = event->device;
+	identity->generation = event->generation;
+}
+
+static void take_library(struct discover *discover, const struct mapped_event *event)
+{
+	const pid_t pid = (pid_t)event->pid;
+	struct target_identity identity;
+	bool taken;
+
+	set_identity(&identity, event);
+	if (!event->end) {
+		/* The kernel could not look at the mapping: all that the process has, then. */
+		take_all_of(discover, &(struct target_scope){.pid = &pid, .n_pid = 1});
 		return;
 	}
-	take_file(discover, fd, (pid_t)record->pid, false, record->name);
-	close(fd);
+	if (!may_be_library(event)) {
+		capture_mapped_done(discover->capture, &identity, event->mntns, false);
+		return;
+	}
+	taken = take_mapping(discover, pid, event->start, event->end);
+	if (!taken)
+		capture_mapped_forget(discover->capture, &identity, event->mntns);
+}
+
+static void on_mapped(void *ctx, const struct mapped_event *event)
+{
+	struct discover *discover = ctx;
+	struct target_identity identity;
+	uint64_t ns;
+
+	if (event->kind == MAPPED_NAMESPACE)
+		take_namespace(discover, event);
+	else if (event->kind == MAPPED_LIBRARY)
+		take_library(discover, event);
+	set_identity(&identity, event);
+	if (event->kind == MAPPED_PROGRAM && !take_program(discover, (pid_t)event->pid))
+		capture_mapped_forget(discover->capture, &identity, 0);
+	if (!discover->hold)
+		return;
+	hold_answer(discover->hold);
+	if (!event->held)
+		return;
+	ns = hold_end(discover->hold, (pid_t)event->pid);
+	if (discover->options->verbosity)
+		fprintf(stderr, "tlspcap: held process %u for %.3f ms (%s)\n", event->pid,
+			(double)ns / 1e6, event->name[0] ? event->name : "its namespace is new");
+}
+
+/* --- what perf records tell --------------------------------------------------------------------
+ */
+
+/* The scope as user space can tell it: containers by what is known of their namespaces. */
+static bool is_in_scope(struct discover *discover, pid_t pid)
+{
+	struct target_scope scope = *discover->scope;
+	struct namespace_info info;
+	uint32_t mntns;
+
+	if (namespaces_are_chosen(discover->options)) {
+		if (target_mntns_of(pid, &mntns) ||
+		    !namespaces_find(discover->namespaces, mntns, &info) || !info.wanted)
+			return false;
+		scope.mntns = &mntns;
+		scope.n_mntns = 1;
+	}
+	return target_in_scope(&scope, pid);
+}
+
+static void on_perf_mapping(void *ctx, pid_t pid, uint64_t start, uint64_t end, const char *path)
+{
+	struct discover *discover = ctx;
+	const char *name = strrchr(path, '/');
+
+	if (name && locate_name_is_library(name + 1) && is_in_scope(discover, pid))
+		take_mapping(discover, pid, start, end);
 }
 
 /* True the first time; programs are many and libraries inside of them few. */
@@ -208,145 +324,160 @@ static bool is_new_program(struct discover *discover, const struct stat *status)
 	return true;
 }
 
-static void take_program(struct discover *discover, const struct comm_record *record)
+static void on_perf_program(void *ctx, pid_t pid)
 {
-	pid_t pid = (pid_t)record->pid;
-	char path[64], name[512];
+	struct discover *discover = ctx;
+	struct namespace_info info;
 	struct stat status;
-	ssize_t length;
-	int fd;
+	char path[64];
+	uint32_t mntns;
 
+	/* Without the kernel's word, a namespace's number is all there is to know it by. */
+	if (!target_mntns_of(pid, &mntns) && !namespaces_find(discover->namespaces, mntns, &info))
+		discover->next_look_ns = 0;
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	if (stat(path, &status) || !is_new_program(discover, &status) ||
-	    !scope_has(discover->scope, pid))
+	if (!stat(path, &status) && is_in_scope(discover, pid) && is_new_program(discover, &status))
+		take_program(discover, pid);
+}
+
+/* --- files that nobody uses any more -----------------------------------------------------------
+ */
+
+struct alive {
+	struct libraries_process *processes;
+	size_t n;
+};
+
+static void add_alive(void *ctx, const struct mapped_process *process)
+{
+	struct alive *alive = ctx;
+
+	/* One of each will do, and most neighbours share theirs. */
+	if (alive->n == NAMESPACES_MAX ||
+	    (alive->n && alive->processes[alive->n - 1].mntns == process->mntns))
 		return;
-	length = readlink(path, name, sizeof(name) - 1);
-	name[length > 0 ? length : 0] = '\0';
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return;
-	take_file(discover, fd, pid, true, name);
-	close(fd);
-}
-
-static void take_record(struct discover *discover, const struct perf_event_header *header)
-{
-	const struct lost_record *lost = (const void *)header;
-
-	/* The kernel ends names with NUL; the record's end is a second wall. */
-	discover->record[header->size] = '\0';
-	if (header->type == PERF_RECORD_MMAP2 && header->size > sizeof(struct mapping_record))
-		take_mapping(discover, (const void *)header);
-	else if (header->type == PERF_RECORD_COMM && (header->misc & PERF_RECORD_MISC_COMM_EXEC))
-		take_program(discover, (const void *)header);
-	else if (header->type == PERF_RECORD_LOST)
-		atomic_fetch_add(&discover->lost, lost->lost);
-}
-
-/* Copies `size` bytes at `tail`, around the end of the ring. */
-static void copy_out(const struct discover *discover, const struct ring *ring, uint64_t tail,
-		     void *to, size_t size)
-{
-	const char *data = (const char *)ring->page + discover->page_size;
-	size_t room = RING_PAGES * discover->page_size, at = tail % room;
-	size_t first = size < room - at ? size : room - at;
-
-	memcpy(to, data + at, first);
-	memcpy((char *)to + first, data, size - first);
-}
-
-static void drain_ring(struct discover *discover, struct ring *ring)
-{
-	uint64_t tail = ring->page->data_tail, head;
-
-	for (;;) {
-		struct perf_event_header header;
-
-		head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
-		if (head - tail < sizeof(header))
-			return;
-		copy_out(discover, ring, tail, &header, sizeof(header));
-		if (header.size < sizeof(header) || header.size > head - tail)
-			return;
-		copy_out(discover, ring, tail, discover->record, header.size);
-		tail += header.size;
-		/* Its place is free before the work begins: that may take milliseconds. */
-		__atomic_store_n(&ring->page->data_tail, tail, __ATOMIC_RELEASE);
-		take_record(discover, (const void *)discover->record);
-	}
-}
-
-/* --- namespaces that have ended ------------------------------------------------------------ */
-
-static size_t read_alive(uint32_t *alive, size_t room)
-{
-	DIR *folder = opendir("/proc");
-	struct dirent *entry;
-	size_t n = 0;
-
-	while (folder && n < room && (entry = readdir(folder))) {
-		uint32_t mntns;
-
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    target_mntns_of(atoi(entry->d_name), &mntns))
-			continue;
-		if (!n || alive[n - 1] != mntns) /* most neighbours share theirs */
-			alive[n++] = mntns;
-	}
-	if (folder)
-		closedir(folder);
-	return n;
+	alive->processes[alive->n++] =
+		(struct libraries_process){process->mntns, (pid_t)process->pid};
 }
 
 static void release(struct discover *discover)
 {
 	uint64_t now = now_ns();
-	uint32_t *alive;
-	size_t n;
+	struct alive alive = {0};
 
 	if (now < discover->next_release_ns)
 		return;
 	discover->next_release_ns = now + RELEASE_NS;
-	alive = calloc(NAMESPACES_MAX, sizeof(*alive));
-	if (!alive)
+	namespaces_sweep(discover->namespaces, discover->capture, drop_namespace, discover);
+	alive.processes = calloc(NAMESPACES_MAX, sizeof(*alive.processes));
+	if (!alive.processes)
 		return;
-	n = read_alive(alive, NAMESPACES_MAX);
-	if (n && n < NAMESPACES_MAX)
-		libraries_release(discover->capture, discover->options, discover->libraries, alive,
-				  n);
-	free(alive);
+	if (!capture_each_process(discover->capture, add_alive, &alive))
+		atomic_fetch_add(&discover->released,
+				 libraries_release(discover->capture, discover->options,
+						   discover->libraries, alive.processes, alive.n));
+	free(alive.processes);
 }
 
-/* --- the thread ------------------------------------------------------------------------------ */
+/* What no event tells: containers that are named late, control groups that come to be. */
+static void look(struct discover *discover)
+{
+	uint64_t now = now_ns();
+
+	if (now < discover->next_look_ns)
+		return;
+	discover->next_look_ns = now + LOOK_NS;
+	if (namespaces_are_chosen(discover->options))
+		namespaces_note_all(discover->namespaces, discover->capture, add_namespace,
+				    discover);
+	for (size_t i = 0; i < discover->scope->n_cgroup; i++) {
+		uint64_t inode;
+
+		if (!target_cgroup_inode(&discover->scope->cgroup[i], &inode))
+			capture_scope_add_cgroup(discover->capture, inode);
+	}
+}
+
+/* --- the thread --------------------------------------------------------------------------------
+ */
+
+static const struct perf_handler perf_handler = {on_perf_mapping, on_perf_program};
+
+static void drain(struct discover *discover)
+{
+	if (!discover->perf) {
+		capture_mapped_consume(discover->capture, on_mapped, discover);
+		return;
+	}
+	perf_drain(discover->perf, &perf_handler, discover);
+	atomic_store(&discover->perf_lost, perf_lost(discover->perf));
+}
+
+static void lose_watchdog(struct discover *discover)
+{
+	hold_stop(discover->hold);
+	discover->polls[discover->hold_at].fd = -1;
+	fputs("tlspcap: the watchdog of --hold has ended; no process is held from here on\n",
+	      stderr);
+}
 
 static void *run(void *ctx)
 {
 	struct discover *discover = ctx;
-	struct pollfd *stop = &discover->polls[discover->n_rings];
+	int wait = discover->hold ? WAIT_HOLD_MS : WAIT_MS;
 
-	*stop = (struct pollfd){.fd = discover->stop_fd, .events = POLLIN};
 	for (;;) {
-		poll(discover->polls, discover->n_rings + 1, WAIT_MS);
-		if (stop->revents)
+		if (discover->hold)
+			hold_answer(discover->hold);
+		poll(discover->polls, discover->n_polls, wait);
+		if (discover->polls[discover->stop_at].revents)
 			return NULL;
-		for (size_t i = 0; i < discover->n_rings; i++)
-			drain_ring(discover, &discover->rings[i]);
+		if (discover->hold && discover->polls[discover->hold_at].revents)
+			lose_watchdog(discover);
+		drain(discover);
+		look(discover);
 		release(discover);
 	}
 }
 
-int discover_start(struct discover *discover, struct capture *capture,
-		   const struct options *options, const struct target_scope *scope,
-		   struct libraries *libraries)
+static int fill_polls(struct discover *discover)
+{
+	size_t n = discover->perf ? perf_count(discover->perf) : 1;
+
+	discover->polls = calloc(n + 2, sizeof(*discover->polls));
+	if (!discover->polls)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		discover->polls[i] = (struct pollfd){
+			.fd = discover->perf ? perf_fd(discover->perf, i)
+					     : capture_mapped_fd(discover->capture),
+			.events = POLLIN,
+		};
+	discover->stop_at = n;
+	discover->polls[n++] = (struct pollfd){.fd = discover->stop_fd, .events = POLLIN};
+	discover->hold_at = n;
+	if (discover->hold)
+		discover->polls[n++] = (struct pollfd){.fd = hold_fd(discover->hold)};
+	discover->n_polls = n;
+	return 0;
+}
+
+int discover_start(struct discover *discover, const struct options *options,
+		   const struct target_scope *scope, struct libraries *libraries,
+		   struct namespaces *namespaces, struct hold *hold)
 {
 	sigset_t all, before;
 	int error;
 
-	discover->capture = capture;
 	discover->options = options;
 	discover->scope = scope;
 	discover->libraries = libraries;
+	discover->namespaces = namespaces;
+	discover->hold = hold;
 	discover->next_release_ns = now_ns() + RELEASE_NS;
+	error = fill_polls(discover);
+	if (error)
+		return error;
 	sigfillset(&all); /* signals are the first thread's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&discover->thread, NULL, run, discover);
@@ -357,11 +488,18 @@ int discover_start(struct discover *discover, struct capture *capture,
 
 struct discover_counts discover_counts(const struct discover *discover)
 {
-	return (struct discover_counts){
+	struct discover_counts counts = {
 		.attached = atomic_load(&discover->attached),
+		.released = atomic_load(&discover->released),
 		.gone = atomic_load(&discover->gone),
-		.lost = atomic_load(&discover->lost),
+		.lost = atomic_load(&discover->perf_lost),
 	};
+
+	if (!discover->perf)
+		counts.lost += capture_mapped_lost(discover->capture);
+	if (discover->hold)
+		counts.hold = hold_counts(discover->hold);
+	return counts;
 }
 
 void discover_stop(struct discover *discover)
@@ -370,10 +508,13 @@ void discover_stop(struct discover *discover)
 
 	if (!discover || !discover->running)
 		return;
+	if (discover->hold)
+		hold_stop(discover->hold);
 	if (write(discover->stop_fd, &one, sizeof(one)) != sizeof(one))
 		return; /* an eventfd takes it */
 	pthread_join(discover->thread, NULL);
 	discover->running = false;
+	drain(discover); /* who is held still is continued */
 }
 
 void discover_free(struct discover *discover)
@@ -381,13 +522,9 @@ void discover_free(struct discover *discover)
 	if (!discover)
 		return;
 	discover_stop(discover);
-	for (size_t i = 0; i < discover->n_rings; i++) {
-		munmap(discover->rings[i].page, (1 + RING_PAGES) * discover->page_size);
-		close(discover->rings[i].fd);
-	}
+	perf_free(discover->perf);
 	if (discover->stop_fd >= 0)
 		close(discover->stop_fd);
-	free(discover->rings);
 	free(discover->polls);
 	free(discover);
 }

@@ -14,6 +14,15 @@
 /* Files of the same content have the same places: thousands of containers, few libraries. */
 #define CONTENTS_MAX 256
 #define FAMILIES_MAX 4
+#define WITHOUT_MAX  4096 /* contents without TLS functions that are remembered */
+
+/* Files that were looked at: a table in which each has one place. */
+#define SEEN_MAX 65536
+
+/* Sweeps, of 10 s each, that find a file not mapped before its probes come off. */
+#define IDLE_SWEEPS	     2
+#define IDLE_SWEEPS_OF_MANY  6	/* one that was used in more namespaces than are counted */
+#define REACHABLE_CHECKS_MAX 64 /* in one sweep */
 
 struct located_content {
 	unsigned char hash[IMAGE_HASH];
@@ -32,12 +41,30 @@ static bool is_same(const struct target_identity *one, const struct target_ident
 	       one->generation == other->generation;
 }
 
+static struct target_identity *seen_slot(const struct libraries *libraries,
+					 const struct target_identity *identity)
+{
+	uint64_t hash =
+		(identity->inode ^ (uint64_t)identity->generation << 32) * 0x9e3779b97f4a7c15ull;
+
+	hash = (hash ^ hash >> 29 ^ identity->device) * 0xbf58476d1ce4e5b9ull;
+	return &libraries->seen[(hash >> 32) % SEEN_MAX];
+}
+
+static const struct library *find_library(const struct libraries *libraries,
+					  const struct target_identity *identity)
+{
+	for (size_t i = 0; i < libraries->n_found; i++)
+		if (is_same(&libraries->found[i].identity, identity))
+			return &libraries->found[i];
+	return NULL;
+}
+
+/* A file that another one has displaced is looked at once more, unless it has probes. */
 static bool is_seen(const struct libraries *libraries, const struct target_identity *identity)
 {
-	for (size_t i = 0; i < libraries->n_seen; i++)
-		if (is_same(&libraries->seen[i], identity))
-			return true;
-	return false;
+	return (libraries->seen && is_same(seen_slot(libraries, identity), identity)) ||
+	       find_library(libraries, identity);
 }
 
 /* One more element; NULL without memory. */
@@ -57,12 +84,11 @@ static void *grow(void **array, size_t *n, size_t *room, size_t size)
 
 static int remember(struct libraries *libraries, const struct target_identity *identity)
 {
-	struct target_identity *seen = grow((void **)&libraries->seen, &libraries->n_seen,
-					    &libraries->seen_room, sizeof(*seen));
-
-	if (!seen)
+	if (!libraries->seen)
+		libraries->seen = calloc(SEEN_MAX, sizeof(*libraries->seen));
+	if (!libraries->seen)
 		return -ENOMEM;
-	*seen = *identity;
+	*seen_slot(libraries, identity) = *identity;
 	return 0;
 }
 
@@ -114,13 +140,28 @@ static struct located_content *find_content(struct libraries *libraries, const u
 	return NULL;
 }
 
+/* The oldest one's place when there is no other. */
 static struct located_content *new_content(struct libraries *libraries)
 {
 	if (!libraries->contents)
 		libraries->contents = calloc(CONTENTS_MAX, sizeof(*libraries->contents));
-	if (!libraries->contents || libraries->n_contents == CONTENTS_MAX)
+	if (!libraries->contents)
 		return NULL;
-	return &libraries->contents[libraries->n_contents++];
+	if (libraries->n_contents < CONTENTS_MAX)
+		return &libraries->contents[libraries->n_contents++];
+	return &libraries->contents[libraries->next_content++ % CONTENTS_MAX];
+}
+
+static unsigned char *without_slot(struct libraries *libraries, const unsigned char *hash)
+{
+	uint32_t start;
+
+	if (!libraries->hashes_without)
+		libraries->hashes_without = calloc(WITHOUT_MAX, IMAGE_HASH);
+	if (!libraries->hashes_without)
+		return NULL;
+	memcpy(&start, hash, sizeof(start));
+	return libraries->hashes_without + (size_t)(start % WITHOUT_MAX) * IMAGE_HASH;
 }
 
 /*
@@ -130,6 +171,7 @@ static struct located_content *new_content(struct libraries *libraries)
 static int locate_content(struct libraries *libraries, const struct image *image,
 			  struct locate_result *located)
 {
+	unsigned char *without;
 	struct located_content *content;
 	int n;
 
@@ -140,7 +182,12 @@ static int locate_content(struct libraries *libraries, const struct image *image
 		memcpy(located, content->located, sizeof(content->located));
 		return content->n;
 	}
+	without = without_slot(libraries, image->hash);
+	if (without && !memcmp(without, image->hash, IMAGE_HASH))
+		return 0;
 	n = locate_image(image->bytes, image->size, located, FAMILIES_MAX);
+	if (!n && without)
+		memcpy(without, image->hash, IMAGE_HASH);
 	content = n > 0 ? new_content(libraries) : NULL;
 	if (content) {
 		memcpy(content->hash, image->hash, sizeof(content->hash));
@@ -184,6 +231,17 @@ static void tell_failure(struct libraries *libraries, const char *path, uint32_t
 		mntns, pid, strerror(-error));
 }
 
+static void add_user(struct library *library, uint32_t mntns)
+{
+	for (size_t i = 0; i < library->n_users && i < LIBRARY_USERS_MAX; i++)
+		if (library->users[i] == mntns)
+			return;
+	if (library->n_users < LIBRARY_USERS_MAX)
+		library->users[library->n_users] = mntns;
+	if (library->n_users <= LIBRARY_USERS_MAX)
+		library->n_users++;
+}
+
 static int found_file(void *ctx, const struct target_file *file)
 {
 	struct search *search = ctx;
@@ -198,8 +256,12 @@ static int found_file(void *ctx, const struct target_file *file)
 	};
 	int n;
 
-	if (is_seen(libraries, &file->identity))
+	if (is_seen(libraries, &file->identity)) {
+		for (size_t i = 0; i < libraries->n_found; i++)
+			if (is_same(&libraries->found[i].identity, &file->identity))
+				add_user(&libraries->found[i], file->mntns);
 		return 0;
+	}
 	n = remember(libraries, &file->identity);
 	if (n)
 		return n;
@@ -313,11 +375,13 @@ static int attach(struct capture *capture, const struct options *options,
 	/* An open file would keep a container's file system from being unmounted. */
 	close(library->fd);
 	library->fd = -1;
-	if (library->index < 0)
+	if (library->index < 0) {
 		tell_failure(libraries, library->path, library->mntns, library->pid,
 			     library->index);
-	else
+	} else {
+		capture_probed(capture, &library->identity);
 		tell_library(options, library);
+	}
 	return library->index;
 }
 
@@ -328,17 +392,6 @@ int libraries_attach(struct capture *capture, const struct options *options,
 		if (attach(capture, options, libraries, &libraries->found[i]) == -ENOMEM)
 			return -ENOMEM;
 	return 0;
-}
-
-static void add_user(struct library *library, uint32_t mntns)
-{
-	for (size_t i = 0; i < library->n_users && i < LIBRARY_USERS_MAX; i++)
-		if (library->users[i] == mntns)
-			return;
-	if (library->n_users < LIBRARY_USERS_MAX)
-		library->users[library->n_users] = mntns;
-	if (library->n_users <= LIBRARY_USERS_MAX)
-		library->n_users++;
 }
 
 static int take_new(struct capture *capture, const struct options *options,
@@ -356,7 +409,7 @@ static int take_new(struct capture *capture, const struct options *options,
 }
 
 int libraries_take(struct capture *capture, const struct options *options,
-		   struct libraries *libraries, const struct target_file *file)
+		   struct libraries *libraries, const struct target_file *file, bool *with)
 {
 	int n = 0;
 
@@ -366,54 +419,132 @@ int libraries_take(struct capture *capture, const struct options *options,
 			add_user(&libraries->found[i], file->mntns);
 	if (!is_seen(libraries, &file->identity))
 		n = take_new(capture, options, libraries, file);
+	*with = find_library(libraries, &file->identity) != NULL;
 	pthread_mutex_unlock(&libraries->lock);
 	return n;
 }
 
-static bool is_alive(const struct library *library, const uint32_t *alive, size_t n_alive)
+int libraries_take_namespace(struct capture *capture, const struct options *options,
+			     struct libraries *libraries, const struct target_scope *scope)
 {
-	if (!library->n_users || library->n_users > LIBRARY_USERS_MAX)
-		return true; /* named by hand, or in use everywhere */
-	for (size_t i = 0; i < library->n_users; i++)
-		for (size_t j = 0; j < n_alive; j++)
-			if (library->users[i] == alive[j])
-				return true;
+	struct search search = {.capture = capture, .libraries = libraries};
+	struct target_counts counts;
+	int attached = 0, error;
+	size_t first;
+
+	pthread_mutex_lock(&libraries->lock);
+	first = libraries->n_found;
+	error = target_scan(scope, capture_identify, capture, found_file, &search, &counts);
+	for (size_t i = first; i < libraries->n_found; i++)
+		attached += attach(capture, options, libraries, &libraries->found[i]) >= 0;
+	pthread_mutex_unlock(&libraries->lock);
+	return error < 0 ? error : attached;
+}
+
+/* --- files that nobody uses any more ---------------------------------------------------------- */
+
+struct reach {
+	struct capture *capture;
+	const struct libraries_process *processes;
+	size_t n_processes;
+	unsigned int checks;
+};
+
+/* Whether the path still leads to the file, in a namespace that it was seen in. */
+static bool leads_there(struct reach *reach, const struct library *library, uint32_t mntns)
+{
+	struct target_identity identity;
+	size_t i = 0;
+	bool same;
+	int fd;
+
+	while (i < reach->n_processes && reach->processes[i].mntns != mntns)
+		i++;
+	if (i == reach->n_processes)
+		return false; /* the namespace has ended */
+	fd = target_open_in(reach->processes[i].pid, library->path);
+	if (fd < 0)
+		return false;
+	same = !capture_identify(reach->capture, fd, &identity) &&
+	       is_same(&identity, &library->identity);
+	close(fd);
+	return same;
+}
+
+static bool is_reachable(struct reach *reach, const struct library *library)
+{
+	for (size_t i = 0; i < library->n_users && i < LIBRARY_USERS_MAX; i++)
+		if (leads_there(reach, library, library->users[i]))
+			return true;
 	return false;
 }
 
-static void forget_identity(struct libraries *libraries, const struct target_identity *identity)
+/* A program in a living container that runs once a minute keeps its probes in between. */
+static bool is_over(struct reach *reach, struct library *library)
 {
-	for (size_t i = 0; i < libraries->n_seen; i++) {
-		if (!is_same(&libraries->seen[i], identity))
-			continue;
-		libraries->seen[i] = libraries->seen[--libraries->n_seen];
-		return;
+	if (!library->n_users || library->index < 0 ||
+	    capture_is_mapped(reach->capture, &library->identity)) {
+		library->idle = 0;
+		return false; /* named by hand, not probed, or in use */
 	}
+	library->idle++;
+	if (library->n_users > LIBRARY_USERS_MAX)
+		return library->idle >= IDLE_SWEEPS_OF_MANY;
+	if (library->idle < IDLE_SWEEPS || reach->checks >= REACHABLE_CHECKS_MAX)
+		return false;
+	reach->checks++;
+	if (!is_reachable(reach, library))
+		return true;
+	library->idle = 0; /* others are looked at before this one again */
+	return false;
 }
 
-void libraries_release(struct capture *capture, const struct options *options,
-		       struct libraries *libraries, const uint32_t *alive, size_t n_alive)
+static void forget(struct libraries *libraries, struct library *library)
 {
+	struct target_identity *slot = seen_slot(libraries, &library->identity);
+
+	if (libraries->seen && is_same(slot, &library->identity))
+		memset(slot, 0, sizeof(*slot));
+	free(library->path);
+	*library = libraries->found[--libraries->n_found];
+}
+
+static void take_off(struct capture *capture, const struct options *options,
+		     const struct library *library)
+{
+	/* First the word, then the probes: who maps it in between is told of. */
+	capture_not_probed(capture, &library->identity);
+	if (library->index >= 0)
+		capture_detach_library(capture, (uint32_t)library->index);
+	if (options->verbosity)
+		fprintf(stderr,
+			"tlspcap: %s (mount namespace %u): nobody is left there, probes off\n",
+			library->path, library->mntns);
+}
+
+size_t libraries_release(struct capture *capture, const struct options *options,
+			 struct libraries *libraries, const struct libraries_process *processes,
+			 size_t n_processes)
+{
+	struct reach reach = {capture, processes, n_processes, 0};
+	size_t released = 0;
+
+	if (capture_sweep(capture))
+		return 0; /* not known what is mapped: all stays */
 	pthread_mutex_lock(&libraries->lock);
 	for (size_t i = 0; i < libraries->n_found;) {
 		struct library *library = &libraries->found[i];
 
-		if (is_alive(library, alive, n_alive)) {
+		if (!is_over(&reach, library)) {
 			i++;
 			continue;
 		}
-		if (library->index >= 0)
-			capture_detach_library(capture, (uint32_t)library->index);
-		if (options->verbosity)
-			fprintf(stderr,
-				"tlspcap: %s (mount namespace %u): nobody is left there, probes "
-				"off\n",
-				library->path, library->mntns);
-		forget_identity(libraries, &library->identity);
-		free(library->path);
-		*library = libraries->found[--libraries->n_found];
+		take_off(capture, options, library);
+		forget(libraries, library);
+		released++;
 	}
 	pthread_mutex_unlock(&libraries->lock);
+	return released;
 }
 
 void libraries_print(const struct options *options, const struct libraries *libraries)
@@ -471,5 +602,6 @@ void libraries_free(struct libraries *libraries)
 	free(libraries->found);
 	free(libraries->seen);
 	free(libraries->contents);
+	free(libraries->hashes_without);
 	pthread_mutex_destroy(&libraries->lock);
 }

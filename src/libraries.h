@@ -20,7 +20,8 @@ struct library {
 	uint32_t mntns;
 	pid_t pid; /* a process that maps it, or whose root it is in; 0: named by hand */
 	bool mapped;
-	char *path; /* as that process sees it */
+	unsigned int idle; /* sweeps since somebody was seen to map it */
+	char *path;	   /* as that process sees it */
 };
 
 struct libraries {
@@ -30,11 +31,11 @@ struct libraries {
 	size_t without; /* looked at, no TLS functions inside */
 	size_t failed;	/* could not be read or probed: named on stderr */
 	struct target_counts scan;
-	struct target_identity *seen; /* real files that were looked at */
-	size_t n_seen, seen_room;
-	struct located_content *contents; /* by what is in them: copies are read once */
-	size_t n_contents;
-	pthread_mutex_t lock; /* everything above, once a second thread looks for files */
+	struct target_identity *seen;	  /* a table of real files that were looked at */
+	struct located_content *contents; /* by what is in them: copies are searched once */
+	size_t n_contents, next_content;
+	unsigned char *hashes_without; /* the same for what has no TLS functions */
+	pthread_mutex_t lock;	       /* everything above, once a second thread looks for files */
 };
 
 void libraries_init(struct libraries *libraries);
@@ -58,14 +59,29 @@ void libraries_print(const struct options *options, const struct libraries *libr
 
 /*
  * A file that a process has just mapped: attached if it is new. Returns the number of families
- * attached, or negative errno.
+ * attached, or negative errno; *with says whether the file has TLS functions that we know.
  */
 int libraries_take(struct capture *capture, const struct options *options,
-		   struct libraries *libraries, const struct target_file *file);
+		   struct libraries *libraries, const struct target_file *file, bool *with);
 
-/* Detaches from files that were seen in namespaces only that have no process any more. */
-void libraries_release(struct capture *capture, const struct options *options,
-		       struct libraries *libraries, const uint32_t *alive, size_t n_alive);
+/* The files of a scope that has just come to be, such as a container. As above. */
+int libraries_take_namespace(struct capture *capture, const struct options *options,
+			     struct libraries *libraries, const struct target_scope *scope);
+
+/* A process of a mount namespace. */
+struct libraries_process {
+	uint32_t mntns;
+	pid_t pid;
+};
+
+/*
+ * Detaches from files that nobody maps any more, and that can be reached no more where they
+ * were seen: their container has ended, or an upgrade has replaced them. `processes` has one
+ * for each namespace. Returns how many.
+ */
+size_t libraries_release(struct capture *capture, const struct options *options,
+			 struct libraries *libraries, const struct libraries_process *processes,
+			 size_t n_processes);
 
 /* Copies the one with this identity; false: there is none. */
 bool libraries_by_identity(struct libraries *libraries, const struct target_identity *identity,

@@ -87,7 +87,7 @@ static void report(struct run *run)
 	if (run->discover) {
 		struct discover_counts counts = discover_counts(run->discover);
 
-		report_discovery(counts.attached, counts.gone, counts.lost, run->options.quiet);
+		report_discovery(&counts, run->options.quiet);
 	}
 	report_totals(run->options.path, writer_counts(run->writer),
 		      conversations_counts(run->conversations), run->options.quiet);
@@ -184,11 +184,16 @@ static int close_all(struct run *run)
 		error = -EIO;
 	conversations_free(run->conversations);
 	discover_free(run->discover);
+	hold_free(run->hold);
 	older_free(run->older);
 	libraries_free(&run->libraries);
 	capture_close(run->capture);
 	free(run->namespaces);
+	free(run->namespace_ids);
 	free(run->is_living);
+	namespaces_free(run->met);
+	free(run->wanted);
+	free(run->cgroups);
 	command_release(&run->command);
 	options_free(&run->options);
 	output_guard_end(run->guard);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "scope.h"
 
 #define WATCHED_MAX	256
 #define SOCKETS_MAX	65536
@@ -246,7 +245,7 @@ int older_attach(struct capture *capture, const struct options *options,
 	while (folder && !error && (entry = readdir(folder))) {
 		pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
 
-		if (pid > 0 && pid != getpid() && scope_has(scope, pid))
+		if (pid > 0 && pid != getpid() && target_in_scope(scope, pid))
 			error = serve_process(older, pid);
 	}
 	if (folder)

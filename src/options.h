@@ -32,8 +32,21 @@ struct options {
 	size_t n_pid;
 	uid_t uid[OPTIONS_LIST_MAX];
 	size_t n_uid;
+	uint32_t netns[OPTIONS_LIST_MAX];
+	size_t n_netns;
+	const char *comm[OPTIONS_LIST_MAX];
+	size_t n_comm;
+	const char *cgroup[OPTIONS_LIST_MAX];
+	size_t n_cgroup;
+	const char *container[OPTIONS_LIST_MAX];
+	size_t n_container;
+	const char *pod[OPTIONS_LIST_MAX];
+	size_t n_pod;
+	const char *pod_namespace[OPTIONS_LIST_MAX];
+	size_t n_pod_namespace;
 	const char *lib[OPTIONS_LIST_MAX];
 	size_t n_lib;
+	bool hold;
 	enum options_source source;
 	enum view_kind view;
 	uint64_t packets;     /* 0: no limit */

@@ -41,6 +41,13 @@ static enum options_result set_ring(struct options *options, const char *value)
 	return OPTIONS_RUN;
 }
 
+static enum options_result set_hold(struct options *options, const char *value)
+{
+	(void)value;
+	options->hold = true;
+	return OPTIONS_RUN;
+}
+
 static enum options_result set_list(struct options *options, const char *value)
 {
 	(void)value;
@@ -77,6 +84,10 @@ const struct options_group options_how = {
 		{"buffer-size", 'B', "SIZE", set_ring,
 		 "of the ring buffer between kernel and tlspcap, in KiB or\n"
 		 "with K, M, G; default 64M"},
+		{"hold", 0, NULL, set_hold,
+		 "stop a process that maps a TLS library nobody has mapped\n"
+		 "before, for the milliseconds until it is probed; who waits\n"
+		 "for it may see that"},
 		{"list", 'D', NULL, set_list,
 		 "show the TLS libraries in scope and what can be had of\n"
 		 "each, and end; -v: by which method"},

@@ -72,6 +72,69 @@ static enum options_result add_uid(struct options *options, const char *value)
 	return OPTIONS_RUN;
 }
 
+static enum options_result add_netns(struct options *options, const char *value)
+{
+	uint32_t inode;
+	int error;
+
+	if (options->n_netns == OPTIONS_LIST_MAX)
+		return options_list_is_full("--netns");
+	error = target_parse_netns(value, &inode);
+	if (error == -EINVAL) {
+		options_say("--netns=%s: neither an inode number nor a path such as "
+			    "/proc/PID/ns/net or /run/netns/NAME",
+			    value);
+		return OPTIONS_WRONG;
+	}
+	if (error) {
+		options_say("--netns=%s: %s; `lsns -t net` shows the network namespaces", value,
+			    error == -ENOTTY ? "not a network namespace" : strerror(-error));
+		return OPTIONS_FAILED;
+	}
+	options->netns[options->n_netns++] = inode;
+	return OPTIONS_RUN;
+}
+
+/* One more text of a list; an empty one can only be a mistake. */
+static enum options_result add_text(const char *option, const char **list, size_t *n,
+				    const char *value)
+{
+	if (*n == OPTIONS_LIST_MAX)
+		return options_list_is_full(option);
+	if (!value[0]) {
+		options_say("%s wants a value", option);
+		return OPTIONS_WRONG;
+	}
+	list[(*n)++] = value;
+	return OPTIONS_RUN;
+}
+
+static enum options_result add_comm(struct options *options, const char *value)
+{
+	return add_text("--comm", options->comm, &options->n_comm, value);
+}
+
+static enum options_result add_cgroup(struct options *options, const char *value)
+{
+	return add_text("--cgroup", options->cgroup, &options->n_cgroup, value);
+}
+
+static enum options_result add_container(struct options *options, const char *value)
+{
+	return add_text("--container", options->container, &options->n_container, value);
+}
+
+static enum options_result add_pod(struct options *options, const char *value)
+{
+	return add_text("--pod", options->pod, &options->n_pod, value);
+}
+
+static enum options_result add_pod_namespace(struct options *options, const char *value)
+{
+	return add_text("--pod-namespace", options->pod_namespace, &options->n_pod_namespace,
+			value);
+}
+
 static enum options_result add_lib(struct options *options, const char *value)
 {
 	if (options->n_lib == OPTIONS_LIST_MAX)
@@ -81,13 +144,30 @@ static enum options_result add_lib(struct options *options, const char *value)
 }
 
 const struct options_group options_whom = {
-	"Whom to capture (without one of these: the whole machine; several narrow it down)",
+	"Whom to capture (without one of these: the whole machine; an option that is repeated\n"
+	"widens the choice, different ones narrow it down)",
 	{
+		{"container", 0, "NAME|ID", add_container,
+		 "this container of Docker, Podman, containerd, CRI-O, runc\n"
+		 "or crun; four digits of an id will do; it need not be\n"
+		 "there yet; may be repeated"},
+		{"pod", 0, "POD", add_pod,
+		 "this Kubernetes pod: NAME, NAMESPACE/NAME, or its uid;\n"
+		 "may be repeated"},
+		{"pod-namespace", 0, "NAME", add_pod_namespace,
+		 "pods of this Kubernetes namespace; may be repeated"},
 		{"mntns", 0, "N|PATH", add_mntns,
 		 "processes in this mount namespace: its inode number, or\n"
 		 "a path such as /proc/PID/ns/mnt; may be repeated"},
 		{"pid", 0, "PID", add_pid, "this process; may be repeated"},
 		{"uid", 0, "UID|USER", add_uid, "processes of this user; may be repeated"},
+		{"comm", 0, "NAME", add_comm,
+		 "processes of this name (ps -o comm); may be repeated"},
+		{"cgroup", 0, "PATH", add_cgroup,
+		 "processes in this control group or below; it need not be\n"
+		 "there yet; may be repeated"},
+		{"netns", 0, "N|PATH", add_netns,
+		 "processes in this network namespace; may be repeated"},
 		{"lib", 0, "FILE", add_lib,
 		 "this library or program too, where the search does not\n"
 		 "find it; may be repeated"},

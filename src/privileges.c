@@ -27,11 +27,9 @@ static int read_capabilities(struct __user_cap_header_struct *header,
 	return syscall(SYS_capget, header, data) ? -errno : 0;
 }
 
-int privileges_drop(bool files)
+/* `permitted` can be put into effect again; `keep` is in effect. */
+static int keep_only(uint64_t keep, uint64_t permitted)
 {
-	const uint64_t keep = BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) |
-			      BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE);
-	const uint64_t permitted = keep | (files ? BIT(CAP_DAC_OVERRIDE) : 0);
 	struct __user_cap_header_struct header;
 	struct __user_cap_data_struct data[2] = {0};
 	int error = read_capabilities(&header, data);
@@ -49,6 +47,22 @@ int privileges_drop(bool files)
 	if (syscall(SYS_capset, &header, data))
 		return -errno;
 	return 0;
+}
+
+int privileges_drop(bool files, bool hold)
+{
+	const uint64_t keep = BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) |
+			      BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE) |
+			      (hold ? BIT(CAP_KILL) : 0);
+
+	return keep_only(keep, keep | (files ? BIT(CAP_DAC_OVERRIDE) : 0));
+}
+
+int privileges_keep_watch(void)
+{
+	const uint64_t keep = BIT(CAP_BPF) | BIT(CAP_KILL);
+
+	return keep_only(keep, keep);
 }
 
 void privileges_for_files(bool on)

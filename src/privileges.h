@@ -12,8 +12,12 @@
  * for good. 0 or negative errno.
  * `files`: the right to make files in other users' folders (CAP_DAC_OVERRIDE) is not in effect
  * any more either, and can be got back for a moment by privileges_for_files().
+ * `hold`: signals for others stay (CAP_KILL).
  */
-int privileges_drop(bool files);
+int privileges_drop(bool files, bool hold);
+
+/* The same for the watchdog of --hold, which keeps CAP_KILL, and CAP_BPF to read its map. */
+int privileges_keep_watch(void);
 
 /* In effect from `on` until not; of this thread. Before privileges_drop() it changes nothing. */
 void privileges_for_files(bool on);

@@ -94,11 +94,29 @@ void report_totals(const char *path, const struct writer_counts *written,
 		is_complete(counts) ? "; nothing was lost" : "");
 }
 
-void report_discovery(uint64_t attached, uint64_t gone, uint64_t lost, bool quiet)
+static void report_held(const struct hold_counts *held, bool quiet)
 {
-	line(gone, "TLS libraries whose process ended before they could be probed",
+	line(held->overdue, "processes that were held until the watchdog continued them",
+	     "their first conversations may be missing");
+	line(held->refused, "processes that could not be held",
+	     "they are on a terminal or traced, or too many waited");
+	if (!quiet && held->held)
+		fprintf(stderr,
+			"tlspcap: held %" PRIu64
+			" process%s, %.2f ms on average, %.2f ms at most\n",
+			held->held, held->held == 1 ? "" : "es",
+			(double)held->total_ns / 1e6 / (double)held->held,
+			(double)held->longest_ns / 1e6);
+}
+
+void report_discovery(const struct discover_counts *counts, bool quiet)
+{
+	line(counts->gone, "TLS libraries whose process ended before they could be probed",
 	     "conversations of these may be missing");
-	line(lost, "mappings that the kernel could not tell", "libraries may be missing");
-	if (!quiet)
-		line(attached, "TLS libraries that appeared and were probed", NULL);
+	line(counts->lost, "mappings that the kernel could not tell", "libraries may be missing");
+	report_held(&counts->hold, quiet);
+	if (quiet)
+		return;
+	line(counts->attached, "TLS libraries that appeared and were probed", NULL);
+	line(counts->released, "TLS libraries that nobody uses any more, released", NULL);
 }

@@ -6,12 +6,13 @@
 #include <stdbool.h>
 #include <tlspcap/conversation.h>
 #include <tlspcap/writer.h>
+#include "discover.h"
 
 /* `quiet`: losses only. */
 void report_totals(const char *path, const struct writer_counts *written,
 		   const struct conversation_counts *counts, bool quiet);
 
 /* Files that were mapped while the capture ran. */
-void report_discovery(uint64_t attached, uint64_t gone, uint64_t lost, bool quiet);
+void report_discovery(const struct discover_counts *counts, bool quiet);
 
 #endif

@@ -14,7 +14,9 @@
 #include "after.h"
 #include "command.h"
 #include "discover.h"
+#include "hold.h"
 #include "libraries.h"
+#include "namespaces.h"
 #include "older.h"
 #include "options.h"
 
@@ -34,13 +36,19 @@ struct run {
 	struct libraries libraries;
 	struct older *older;
 	struct discover *discover; /* NULL: files that are mapped later are not looked at */
+	struct namespaces *met;
+	struct hold *hold; /* NULL: without --hold */
 	struct target_scope scope;
+	struct target_cgroup *cgroups; /* of the scope */
 	uint32_t own_mntns;
-	bool for_wireshark;	/* it started us, and reads the file that is a FIFO */
-	pid_t bypassing;	/* a process whose bytes pass the socket hooks by; 0: none */
-	uint64_t next_check_ns; /* of connections older than the capture */
-	uint32_t *namespaces;	/* that were described already */
-	bool *is_living;	/* by index in namespaces */
+	bool for_wireshark; /* it started us, and reads the file that is a FIFO */
+	uint32_t *wanted;   /* mount namespaces of --container when the capture began */
+	size_t n_wanted;
+	pid_t bypassing;	 /* a process whose bytes pass the socket hooks by; 0: none */
+	uint64_t next_check_ns;	 /* of connections older than the capture */
+	uint32_t *namespaces;	 /* that were described already */
+	uint64_t *namespace_ids; /* the kernel's, by index in namespaces */
+	bool *is_living;	 /* likewise */
 	size_t n_namespaces;
 	uint64_t next_tick_ns, end_ns, next_namespaces_ns;
 	int record_error;

@@ -50,21 +50,53 @@ void run_take_losses(struct run *run)
 		take_event(run, &loss.event);
 }
 
+static void tell_end(struct run *run, uint32_t mntns)
+{
+	struct tlspcap_event event;
+
+	fill_event(&event, sizeof(event), TLSPCAP_EVENT_NAMESPACE_END);
+	event.mntns = mntns;
+	take_event(run, &event);
+}
+
+/* Whether the name is to be told: the number is new, or it is another namespace's now. */
+static bool name_is_due(struct run *run, uint32_t mntns, uint64_t id)
+{
+	size_t i = 0;
+
+	while (i < run->n_namespaces && run->namespaces[i] != mntns)
+		i++;
+	if (i == RUN_NAMESPACES_MAX)
+		return false; /* later ones go without a name */
+	if (i < run->n_namespaces) {
+		if (run->namespace_ids[i] == id || !id)
+			return false;
+		tell_end(run, mntns);
+	}
+	run->namespaces[i] = mntns;
+	run->namespace_ids[i] = id;
+	run->n_namespaces += i == run->n_namespaces;
+	return true;
+}
+
 /* The first time that a namespace is seen, its name is told to the stages behind. */
 static void name_namespace(struct run *run, uint32_t mntns)
 {
 	struct tlspcap_namespace event;
+	struct namespace_info info = {0};
+	bool known = namespaces_find(run->met, mntns, &info);
 
-	for (size_t i = 0; i < run->n_namespaces; i++)
-		if (run->namespaces[i] == mntns)
-			return;
-	if (run->n_namespaces == RUN_NAMESPACES_MAX)
-		return; /* later ones go without a name */
-	run->namespaces[run->n_namespaces++] = mntns;
+	if (!name_is_due(run, mntns, info.id))
+		return;
 	fill_event(&event.event, sizeof(event), TLSPCAP_EVENT_NAMESPACE);
 	event.event.mntns = mntns;
-	target_describe_mntns(mntns, event.name, sizeof(event.name), event.description,
-			      sizeof(event.description));
+	if (known) {
+		memcpy(event.name, info.name, sizeof(event.name));
+		memcpy(event.description, info.description, sizeof(event.description));
+	} else {
+		target_describe_mntns(mntns, event.name, sizeof(event.name), event.description,
+				      sizeof(event.description));
+	}
 	take_event(run, &event.event);
 }
 
@@ -73,7 +105,6 @@ static void name_namespace(struct run *run, uint32_t mntns)
 void run_check_namespaces(struct run *run)
 {
 	uint64_t now = run_clock_ns(CLOCK_MONOTONIC);
-	struct tlspcap_event event;
 	size_t n = 0;
 
 	if (!run->options.rules.files.split || now < run->next_namespaces_ns)
@@ -83,12 +114,11 @@ void run_check_namespaces(struct run *run)
 		return;
 	for (size_t i = 0; i < run->n_namespaces; i++) {
 		if (run->is_living[i]) {
-			run->namespaces[n++] = run->namespaces[i];
+			run->namespaces[n] = run->namespaces[i];
+			run->namespace_ids[n++] = run->namespace_ids[i];
 			continue;
 		}
-		fill_event((void *)&event, sizeof(event), TLSPCAP_EVENT_NAMESPACE_END);
-		event.mntns = run->namespaces[i];
-		take_event(run, &event);
+		tell_end(run, run->namespaces[i]);
 	}
 	run->n_namespaces = n;
 }

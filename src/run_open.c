@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,24 +58,93 @@ static int prepare_command(struct run *run)
 	return error;
 }
 
+/* All --cgroup must be of one hierarchy: the kernel side looks at one. */
+static int parse_cgroups(struct run *run)
+{
+	const struct options *options = &run->options;
+
+	run->cgroups = calloc(options->n_cgroup + 1, sizeof(*run->cgroups));
+	if (!run->cgroups)
+		return complain(-ENOMEM, NULL);
+	for (size_t i = 0; i < options->n_cgroup; i++) {
+		int error = target_cgroup_parse(options->cgroup[i], &run->cgroups[i]);
+
+		if (!error && strcmp(run->cgroups[i].controller, run->cgroups[0].controller))
+			error = -EXDEV;
+		if (!error)
+			continue;
+		fprintf(stderr, "tlspcap: --cgroup=%s: %s\n", options->cgroup[i],
+			error == -EOPNOTSUPP ? "no control groups are mounted here"
+			: error == -EXDEV    ? "in another hierarchy than the first one"
+					     : "not a path of a control group");
+		return error;
+	}
+	return 0;
+}
+
+static void set_scope(struct run *run)
+{
+	const struct options *options = &run->options;
+
+	run->scope = (struct target_scope){
+		.mntns = options->mntns,
+		.n_mntns = options->n_mntns,
+		.pid = options->pid,
+		.n_pid = options->n_pid,
+		.uid = options->uid,
+		.n_uid = options->n_uid,
+		.netns = options->netns,
+		.n_netns = options->n_netns,
+		.comm = options->comm,
+		.n_comm = options->n_comm,
+		.cgroup = run->cgroups,
+		.n_cgroup = options->n_cgroup,
+	};
+	if (!namespaces_are_chosen(options))
+		return;
+	/* Only those that prove to be the containers' come in. */
+	run->scope.n_mntns = 0;
+	run->scope.only_listed = true;
+}
+
+/* For tests and for the curious: another tier than the best one. */
+static int wanted_tier(enum capture_mapped_tier *tier)
+{
+	const char *name = getenv("TLSPCAP_DISCOVERY");
+	int found = name ? capture_mapped_tier_of(name) : CAPTURE_MAPPED_AUTO;
+
+	if (found < 0) {
+		fprintf(stderr,
+			"tlspcap: TLSPCAP_DISCOVERY=%s: one of auto, fentry, syscall, perf\n",
+			name);
+		return found;
+	}
+	*tier = (enum capture_mapped_tier)found;
+	return 0;
+}
+
 int run_open_capture(struct run *run)
 {
 	const struct options *options = &run->options;
 	struct capture_options capture = {
-		.scope = {.mntns = options->mntns,
-			  .n_mntns = options->n_mntns,
-			  .pid = options->pid,
-			  .n_pid = options->n_pid,
-			  .uid = options->uid,
-			  .n_uid = options->n_uid},
 		.follow = options->command != NULL,
+		.scope_grows = namespaces_are_chosen(options),
+		.discover = !options->list,
+		.hold = options->hold,
 		.streams = options->source != SOURCE_PROBES,
 		.ring_bytes = options->ring_bytes,
 		.verbosity = options->verbosity,
 	};
 	char *why;
-	int error = capture_open(&capture, &run->capture, &why);
+	int error = parse_cgroups(run);
 
+	if (!error)
+		error = wanted_tier(&capture.mapped_tier);
+	if (error)
+		return error;
+	set_scope(run);
+	capture.scope = run->scope;
+	error = capture_open(&capture, &run->capture, &why);
 	if (error)
 		return complain(error, why);
 	if (run->command.pid)
@@ -87,21 +157,55 @@ int run_open_capture(struct run *run)
 	return 0;
 }
 
+__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size,
+							 const char *format, ...)
+{
+	size_t length = strlen(text);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text + length, size - length, format, arguments);
+	va_end(arguments);
+}
+
+static void tell_texts(char *text, size_t size, const char *what, const char *const *values,
+		       size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		append(text, size, "%s%s", i ? ", " : what, values[i]);
+	if (n)
+		append(text, size, "; ");
+}
+
+static void tell_numbers(char *text, size_t size, const char *what, const uint32_t *values,
+			 size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		append(text, size, "%s%" PRIu32, i ? ", " : what, values[i]);
+	if (n)
+		append(text, size, "; ");
+}
+
 static void tell_scope(const struct options *options, char *text, size_t size)
 {
-	int n = 0;
-
-	if (!options->n_mntns)
-		snprintf(text, size, options->command ? "the command" : "the whole machine");
-	for (size_t i = 0; i < options->n_mntns && n >= 0 && (size_t)n < size; i++)
-		n += snprintf(text + n, size - (size_t)n, "%s%" PRIu32,
-			      i ? ", " : "mount namespace ", options->mntns[i]);
+	text[0] = '\0';
+	tell_texts(text, size, "container ", options->container, options->n_container);
+	tell_texts(text, size, "pod ", options->pod, options->n_pod);
+	tell_texts(text, size, "pod namespace ", options->pod_namespace, options->n_pod_namespace);
+	tell_numbers(text, size, "mount namespace ", options->mntns, options->n_mntns);
+	tell_texts(text, size, "control group ", options->cgroup, options->n_cgroup);
+	tell_numbers(text, size, "network namespace ", options->netns, options->n_netns);
+	tell_texts(text, size, "processes named ", options->comm, options->n_comm);
+	if (text[0])
+		text[strlen(text) - 2] = '\0';
+	else
+		snprintf(text, size, "%s", options->command ? "the command" : "the whole machine");
 }
 
 /* Without it the capture is what was there at its start: worth a word, not an end. */
 static void open_discover(struct run *run)
 {
-	int error = discover_open(&run->discover);
+	int error = discover_open(run->capture, &run->discover);
 
 	if (error)
 		fprintf(stderr,
@@ -114,8 +218,8 @@ static void start_discover(struct run *run)
 	int error = 0;
 
 	if (run->discover)
-		error = discover_start(run->discover, run->capture, &run->options, &run->scope,
-				       &run->libraries);
+		error = discover_start(run->discover, &run->options, &run->scope, &run->libraries,
+				       run->met, run->hold);
 	if (!error)
 		return;
 	fprintf(stderr, "tlspcap: libraries that appear from now on will not be noticed: %s\n",
@@ -136,6 +240,44 @@ static int attach_probes(struct run *run)
 	return error;
 }
 
+static void add_wanted(void *ctx, const struct namespace_info *info, pid_t pid)
+{
+	struct run *run = ctx;
+	uint32_t *grown = reallocarray(run->wanted, run->n_wanted + 1, sizeof(*grown));
+
+	(void)pid;
+	if (!grown)
+		return; /* its files are found when they are mapped */
+	run->wanted = grown;
+	run->wanted[run->n_wanted++] = info->mntns;
+	capture_scope_add_mntns(run->capture, info->mntns, info->id);
+}
+
+/* Who is there, and which of them --container and its kind mean. */
+static int open_namespaces(struct run *run)
+{
+	run->met = namespaces_new(&run->options);
+	if (!run->met)
+		return complain(-ENOMEM, NULL);
+	namespaces_note_all(run->met, run->capture, add_wanted, run);
+	if (namespaces_are_chosen(&run->options)) {
+		run->scope.mntns = run->wanted;
+		run->scope.n_mntns = run->n_wanted;
+	}
+	return 0;
+}
+
+/* Nothing was found, and nothing that could come would be captured. */
+static bool is_in_vain(const struct run *run)
+{
+	const struct options *options = &run->options;
+
+	if (run->libraries.n_found)
+		return false;
+	return !run->discover ||
+	       (!namespaces_are_chosen(options) && (options->n_mntns || options->n_pid));
+}
+
 int run_open_probes(struct run *run)
 {
 	const struct options *options = &run->options;
@@ -143,23 +285,21 @@ int run_open_probes(struct run *run)
 	char text[512];
 	int error;
 
-	run->scope = (struct target_scope){.mntns = options->mntns,
-					   .n_mntns = options->n_mntns,
-					   .pid = options->pid,
-					   .n_pid = options->n_pid,
-					   .uid = options->uid,
-					   .n_uid = options->n_uid};
+	if (!options->list)
+		open_discover(run);
+	error = open_namespaces(run);
+	if (error)
+		return error;
 	/* COMMAND starts in our own namespace; its libraries are there. */
-	if (options->command && !options->n_mntns && !target_mntns_of(getpid(), &run->own_mntns)) {
+	if (options->command && !options->n_mntns && !run->scope.only_listed &&
+	    !target_mntns_of(getpid(), &run->own_mntns)) {
 		run->scope.mntns = &run->own_mntns;
 		run->scope.n_mntns = 1;
 	}
-	if (!options->list)
-		open_discover(run);
 	error = libraries_find(run->capture, options, &run->scope, libraries);
 	if (error || options->list)
 		return error;
-	if (libraries->n_found || (run->discover && !options->n_mntns && !options->n_pid))
+	if (!is_in_vain(run))
 		return attach_probes(run);
 	tell_scope(options, text, sizeof(text));
 	fprintf(stderr,
@@ -168,6 +308,23 @@ int run_open_probes(struct run *run)
 		text, libraries->scan.processes, libraries->scan.namespaces, libraries->scan.files,
 		libraries->scan.unreadable);
 	return -ENOENT;
+}
+
+static int open_hold(struct run *run)
+{
+	int error;
+
+	if (!run->options.hold)
+		return 0;
+	if (!run->discover || capture_mapped_tier(run->capture) == CAPTURE_MAPPED_PERF) {
+		fputs("tlspcap: --hold: this kernel lacks the hooks to stop a process in time\n",
+		      stderr);
+		return -EOPNOTSUPP;
+	}
+	error = hold_open(run->capture, &run->hold);
+	if (error)
+		fprintf(stderr, "tlspcap: --hold: no watchdog: %s\n", strerror(-error));
+	return error;
 }
 
 static int open_files(struct run *run)
@@ -212,8 +369,9 @@ static int open_files(struct run *run)
 	}
 	run->conversations = conversations_new(NULL, writer_sink(run->writer));
 	run->namespaces = calloc(RUN_NAMESPACES_MAX, sizeof(*run->namespaces));
+	run->namespace_ids = calloc(RUN_NAMESPACES_MAX, sizeof(*run->namespace_ids));
 	run->is_living = calloc(RUN_NAMESPACES_MAX, sizeof(*run->is_living));
-	if (run->conversations && run->namespaces && run->is_living)
+	if (run->conversations && run->namespaces && run->namespace_ids && run->is_living)
 		return 0;
 	fputs("tlspcap: out of memory\n", stderr);
 	return -ENOMEM;
@@ -256,7 +414,7 @@ static bool folder_is_foreign(const char *path)
 static int drop_privileges(const struct run *run)
 {
 	bool files = writer_makes_files(run->writer) && folder_is_foreign(run->options.path);
-	int error = privileges_drop(files);
+	int error = privileges_drop(files, run->options.hold);
 
 	if (error)
 		fprintf(stderr, "tlspcap: privileges cannot be given up: %s\n", strerror(-error));
@@ -276,6 +434,8 @@ int run_open(struct run *run)
 	if (!error)
 		error = open_files(run);
 	if (!error)
+		error = open_hold(run);
+	if (!error)
 		error = drop_privileges(run);
 	if (error)
 		return error;
@@ -285,6 +445,11 @@ int run_open(struct run *run)
 		fprintf(stderr, "tlspcap: capturing %s, %zu TLS librar%s, to %s\n", text,
 			run->libraries.files, run->libraries.files == 1 ? "y" : "ies",
 			run->options.path);
+	if (!run->options.quiet && namespaces_are_chosen(&run->options) && !run->n_wanted)
+		fputs("tlspcap: no such container runs now; waiting for it\n", stderr);
+	if (run->options.verbosity && run->discover)
+		fprintf(stderr, "tlspcap: later libraries are noticed by %s\n",
+			capture_mapped_tier_name(capture_mapped_tier(run->capture)));
 	tell_systemd();
 	run_tick(run);
 	if (run->options.duration_ns)

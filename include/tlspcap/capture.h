@@ -16,13 +16,27 @@
 #include <tlspcap/target.h>
 
 struct capture;
+struct mapped_event;   /* <bpf/mapped.h> */
+struct mapped_process; /* the same */
+
+/* How files that appear later are noticed; chosen by trying, best first. */
+enum capture_mapped_tier {
+	CAPTURE_MAPPED_AUTO = 0,
+	CAPTURE_MAPPED_FENTRY,	/* at uprobe_mmap() */
+	CAPTURE_MAPPED_SYSCALL, /* at the end of mmap(2) */
+	CAPTURE_MAPPED_PERF,	/* not by this stage: perf records, see src/perf.h */
+};
 
 struct capture_options {
 	struct target_scope scope; /* filtered in the kernel */
 	bool follow;		   /* the children of scope.pid belong to it */
-	bool streams;		   /* copy the bytes of TLS connections' sockets, too */
-	size_t ring_bytes;	   /* a power of two multiple of the page size; 0: default */
-	int verbosity;		   /* 2: libbpf's warnings, 3: all its words; on stderr */
+	bool scope_grows;	   /* mount namespaces are added to it while it runs */
+	bool discover;		   /* tell of files and namespaces that appear later */
+	bool hold;		   /* and stop processes that map new ones */
+	enum capture_mapped_tier mapped_tier;
+	bool streams;	   /* copy the bytes of TLS connections' sockets, too */
+	size_t ring_bytes; /* a power of two multiple of the page size; 0: default */
+	int verbosity;	   /* 2: libbpf's warnings, 3: all its words; on stderr */
 };
 
 #define CAPTURE_RING_DEFAULT ((size_t)64 << 20)
@@ -65,6 +79,66 @@ void capture_detach(struct capture *capture, int handle);
 
 /* For target_scan(): reads the kernel's real inode of an open file. ctx is the capture. */
 int capture_identify(void *capture, int fd, struct target_identity *identity);
+
+/* --- files and namespaces that appear later; by one thread, which may be another ------------- */
+
+/* The tier in use. */
+enum capture_mapped_tier capture_mapped_tier(const struct capture *capture);
+const char *capture_mapped_tier_name(enum capture_mapped_tier tier);
+/* The other way round; -EINVAL: no tier has this name. */
+int capture_mapped_tier_of(const char *name);
+
+/* Begins to note them. 0, or negative errno: -EOPNOTSUPP in the perf tier. */
+int capture_mapped_open(struct capture *capture);
+/* Readable when there are some. It stays the stage's. */
+int capture_mapped_fd(const struct capture *capture);
+
+typedef void (*capture_mapped_fn)(void *ctx, const struct mapped_event *event);
+/* Delivers what is there. Their number or negative errno. */
+int capture_mapped_consume(struct capture *capture, capture_mapped_fn fn, void *ctx);
+/* Events that found no room. */
+uint64_t capture_mapped_lost(const struct capture *capture);
+
+/*
+ * A file was looked at (in this namespace; 0: a program): it is not told of again; when it has
+ * TLS functions, as long as capture_probed() holds.
+ */
+void capture_mapped_done(struct capture *capture, const struct target_identity *identity,
+			 uint32_t mntns, bool with);
+/* It could not be looked at: it is told of again. */
+void capture_mapped_forget(struct capture *capture, const struct target_identity *identity,
+			   uint32_t mntns);
+
+/* A file has probes, and has them no more: who maps it need not be held, and sweeps look. */
+void capture_probed(struct capture *capture, const struct target_identity *identity);
+void capture_not_probed(struct capture *capture, const struct target_identity *identity);
+/* Looks at all mappings of the machine. 0 or negative errno. */
+int capture_sweep(struct capture *capture);
+/* Whether the last sweep found this probed file mapped. */
+bool capture_is_mapped(const struct capture *capture, const struct target_identity *identity);
+
+/* Calls take() for every process, with its mount namespace. 0 or negative errno. */
+int capture_each_process(const struct capture *capture,
+			 void (*take)(void *ctx, const struct mapped_process *process), void *ctx);
+
+/* A mount namespace is known: programs that begin there are no event. */
+void capture_namespace_known(struct capture *capture, uint64_t id);
+
+/* The mount namespace with this number, as long as it has this id. 0 or negative errno. */
+int capture_scope_add_mntns(struct capture *capture, uint32_t mntns, uint64_t id);
+void capture_scope_remove_mntns(struct capture *capture, uint32_t mntns);
+/* By the inode number of its folder. 0 or negative errno. */
+int capture_scope_add_cgroup(struct capture *capture, uint64_t inode);
+
+/* Says that events are looked at; without that for 250 ms, or with `alive` false, nobody is
+ * held. */
+void capture_hold_answer(struct capture *capture, bool alive);
+/* Continues a held process. Returns for how many ns it was held; 0: it was continued before. */
+uint64_t capture_hold_end(struct capture *capture, pid_t pid);
+/* Processes that could not be held. */
+uint64_t capture_hold_refused(const struct capture *capture);
+/* The map of held processes, for the watchdog. It stays the stage's. */
+int capture_held_map(const struct capture *capture);
 
 /* Adds a process to the pid set while running (-- COMMAND). */
 int capture_add_pid(struct capture *capture, pid_t pid);

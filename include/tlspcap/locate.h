@@ -70,4 +70,10 @@ int locate_image(const void *image, size_t size, struct locate_result *results, 
  */
 bool locate_name_is_library(const char *name);
 
+/*
+ * The fixed beginning of the n-th (0 …) pattern behind it, cut to `size` bytes with its NUL:
+ * for the kernel side, which knows no patterns. False: there is no n-th one.
+ */
+bool locate_name_prefix(size_t n, char *prefix, size_t size);
+
 #endif

@@ -15,6 +15,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A control group; it need not be there. */
+struct target_cgroup {
+	char controller[16];   /* of version 1, that its hierarchy has; empty: version 2 */
+	char path[PATH_MAX];   /* in the hierarchy, from / */
+	char folder[PATH_MAX]; /* of the machine's file system */
+};
+
+/*
+ * A folder below a mounted hierarchy, or a path in one, to a control group: of those that have
+ * it the first one. 0; -EINVAL; -EOPNOTSUPP: no hierarchy with a controller is mounted.
+ */
+int target_cgroup_parse(const char *value, struct target_cgroup *cgroup);
+
+/* The inode number of its folder, by which the kernel knows it. 0 or negative errno. */
+int target_cgroup_inode(const struct target_cgroup *cgroup, uint64_t *inode);
+
 struct target_scope {
 	const uint32_t *mntns; /* inode numbers; n_mntns 0: every namespace */
 	size_t n_mntns;
@@ -22,6 +38,13 @@ struct target_scope {
 	size_t n_pid;
 	const uid_t *uid; /* real uids */
 	size_t n_uid;
+	const uint32_t *netns; /* network namespaces, inode numbers */
+	size_t n_netns;
+	const char *const *comm; /* names of processes, at most 15 bytes count */
+	size_t n_comm;
+	const struct target_cgroup *cgroup; /* of one hierarchy */
+	size_t n_cgroup;
+	bool only_listed; /* with n_mntns 0: no namespace instead of every one */
 };
 
 /* The kernel's own inode, below any overlay. Two files are one exactly when all are equal. */
@@ -71,6 +94,18 @@ int target_scan(const struct target_scope *scope, target_identify_fn identify, v
  */
 int target_parse_mntns(const char *text, uint32_t *mntns);
 
+/* The same for network namespaces, "net:[4026531840]", /run/netns/NAME. */
+int target_parse_netns(const char *text, uint32_t *netns);
+
+/* Whether a process passes all of the scope, in the moment. */
+bool target_in_scope(const struct target_scope *scope, pid_t pid);
+
+/*
+ * A regular file for reading, by its path as a process sees it; links cannot lead out of the
+ * process's root. Negative errno on failure.
+ */
+int target_open_in(pid_t pid, const char *path);
+
 /* Finds one process that lives in the mount namespace. Returns its pid, or -ESRCH. */
 pid_t target_find_process(uint32_t mntns);
 
@@ -89,11 +124,36 @@ int target_living_mntns(const uint32_t *mntns, size_t n, bool *is_living);
 /* The mount namespace of a process. 0 or negative errno. */
 int target_mntns_of(pid_t pid, uint32_t *mntns);
 
+/* What is known of a container. Text is printable; what is not known is empty. */
+struct target_container {
+	char id[72];	/* as its runtime names it: 64 hexadecimal digits, or a name (runc) */
+	char name[128]; /* that people gave it */
+	char image[192];
+	char pod[128];
+	char pod_namespace[128];
+	char pod_uid[64];
+	char runtime[16]; /* whose state files told */
+};
+
+/* The container of a process. 0; -ENOENT: it is in none that we can tell; negative errno. */
+int target_container_of(pid_t pid, struct target_container *container);
+
+/* Whether `value` is its name, its id, or at least four digits that its id begins with. */
+bool target_container_is(const struct target_container *container, const char *value);
+
+/* Whether it is in the pod "NAMESPACE/NAME", "NAME", or with the uid, or such a prefix. */
+bool target_container_is_in_pod(const struct target_container *container, const char *value);
+
 /*
  * A short name and a description for a mount namespace, for people: "host" for pid 1's,
  * otherwise what its first process and cgroup tell. Always gives NUL-terminated text.
  */
 void target_describe_mntns(uint32_t mntns, char *name, size_t name_size, char *description,
 			   size_t description_size);
+
+/* The same for the namespace of this process, whose container is known (or all empty). */
+void target_describe_process(pid_t pid, uint32_t mntns, const struct target_container *container,
+			     char *name, size_t name_size, char *description,
+			     size_t description_size);
 
 #endif

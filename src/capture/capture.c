@@ -96,18 +96,48 @@ static void set_tier(struct capture *capture, bool streams)
 	bpf_program__set_autoload(skeleton->progs.legacy_receive, !tracepoints);
 }
 
+/* The kernel's number of a controller of version 1; -1: of version 2's hierarchy. */
+static int controller_index(const char *controller)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	char name[64];
+	int id, index = -1;
+
+	/* The kernel's name of it is another one. */
+	snprintf(name, sizeof(name), "%s_cgrp_id", strcmp(controller, "blkio") ? controller : "io");
+	id = btf && controller[0] ? btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM)
+				  : -1;
+	if (id >= 0) {
+		const struct btf_type *type = btf__type_by_id(btf, (uint32_t)id);
+		const struct btf_enum *values = btf_enum(type);
+
+		for (int i = 0; i < btf_vlen(type); i++)
+			if (!strcmp(btf__name_by_offset(btf, values[i].name_off), name))
+				index = values[i].val;
+	}
+	btf__free(btf);
+	return index;
+}
+
 static void set_scope(struct capture *capture, const struct capture_options *options)
 {
 	struct tlspcap_bpf *skeleton = capture->skeleton;
 
-	skeleton->rodata->only_mntns = options->scope.n_mntns > 0;
-	if (options->scope.n_mntns > 0)
+	skeleton->rodata->only_mntns = options->scope.n_mntns > 0 || options->scope_grows;
+	if (options->scope.n_mntns > 0 && !options->scope_grows)
 		skeleton->rodata->first_mntns = options->scope.mntns[0];
 	skeleton->rodata->only_pid = options->scope.n_pid > 0 || options->follow;
 	skeleton->rodata->only_uid = options->scope.n_uid > 0;
 	skeleton->rodata->follow = options->follow;
 	skeleton->rodata->streams = options->streams;
+	skeleton->rodata->only_netns = options->scope.n_netns > 0;
+	skeleton->rodata->only_comm = options->scope.n_comm > 0;
+	skeleton->rodata->only_cgroup = options->scope.n_cgroup > 0;
+	if (options->scope.n_cgroup)
+		skeleton->rodata->cgroup_controller =
+			controller_index(options->scope.cgroup[0].controller);
 	set_tier(capture, options->streams);
+	mapped_configure(capture, options);
 }
 
 static int add_key(struct bpf_map *map, uint32_t key)
@@ -117,16 +147,30 @@ static int add_key(struct bpf_map *map, uint32_t key)
 	return bpf_map__update_elem(map, &key, sizeof(key), &one, sizeof(one), BPF_ANY);
 }
 
-static int fill_scope(struct tlspcap_bpf *skeleton, const struct target_scope *scope)
+static int add_comm(struct bpf_map *map, const char *comm)
 {
+	char key[TLSPCAP_COMM_LEN] = "";
+	uint8_t one = 1;
+
+	memcpy(key, comm, strnlen(comm, sizeof(key) - 1));
+	return bpf_map__update_elem(map, key, sizeof(key), &one, sizeof(one), BPF_ANY);
+}
+
+static int fill_scope(struct capture *capture, const struct target_scope *scope)
+{
+	struct tlspcap_bpf *skeleton = capture->skeleton;
 	int error = 0;
 
 	for (size_t i = 0; i < scope->n_mntns && !error; i++)
-		error = add_key(skeleton->maps.scope_mntns, scope->mntns[i]);
+		error = capture_scope_add_mntns(capture, scope->mntns[i], 0);
 	for (size_t i = 0; i < scope->n_pid && !error; i++)
 		error = add_key(skeleton->maps.scope_pid, (uint32_t)scope->pid[i]);
 	for (size_t i = 0; i < scope->n_uid && !error; i++)
 		error = add_key(skeleton->maps.scope_uid, scope->uid[i]);
+	for (size_t i = 0; i < scope->n_netns && !error; i++)
+		error = add_key(skeleton->maps.scope_netns, scope->netns[i]);
+	for (size_t i = 0; i < scope->n_comm && !error; i++)
+		error = add_comm(skeleton->maps.scope_comm, scope->comm[i]);
 	return error;
 }
 
@@ -260,7 +304,7 @@ static int load(struct capture *capture, const struct capture_options *options, 
 	error = tlspcap_bpf__load(skeleton);
 	if (error)
 		return explain_load(error, why);
-	error = fill_scope(skeleton, &options->scope);
+	error = fill_scope(capture, &options->scope);
 	if (error)
 		return fail(why, error, "too many --mntns, --pid or --uid values (%s)",
 			    strerror(-error));
@@ -566,6 +610,7 @@ void capture_close(struct capture *capture)
 	free(capture->process_links);
 	bpf_link__destroy(capture->identity_link);
 	ring_buffer__free(capture->ring);
+	ring_buffer__free(capture->mapped_ring);
 	tlspcap_bpf__destroy(capture->skeleton);
 	pthread_mutex_destroy(&capture->lock);
 	free(capture);

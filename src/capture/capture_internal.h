@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <bpf/mapped.h>
 #include <tlspcap/capture.h>
 
 struct tlspcap_bpf;
@@ -45,7 +46,14 @@ struct capture {
 	uint64_t last_event_ns; /* CLOCK_MONOTONIC, for how to wait */
 	bool has_messages;	/* the hooks on sendmmsg and recvmmsg are attached */
 	bool stopped;
+	enum capture_mapped_tier tier;
+	struct ring_buffer *mapped_ring;
+	capture_mapped_fn mapped_fn; /* during capture_mapped_consume() */
+	void *mapped_fn_ctx;
 };
+
+/* Chooses the hooks of mapped.c, before the programs are loaded. */
+void mapped_configure(struct capture *capture, const struct capture_options *options);
 
 /* Whether the kernel has uprobe_multi for a program loaded for it. */
 bool attach_has_multi(int program_fd);

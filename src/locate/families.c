@@ -2,6 +2,7 @@
 /* The TLS library families that are known, one row each. */
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "locate_internal.h"
@@ -47,6 +48,21 @@ bool locate_name_is_library(const char *name)
 		for (size_t j = 0; j < PATTERNS_MAX && families[i].file_names[j]; j++) {
 			if (fnmatch(families[i].file_names[j], name, 0) == 0)
 				return true;
+		}
+	}
+	return false;
+}
+
+bool locate_name_prefix(size_t n, char *prefix, size_t size)
+{
+	for (size_t i = 0; i < N_FAMILIES; i++) {
+		for (size_t j = 0; j < PATTERNS_MAX && families[i].file_names[j]; j++) {
+			const char *pattern = families[i].file_names[j];
+
+			if (n--)
+				continue;
+			snprintf(prefix, size, "%.*s", (int)strcspn(pattern, "*?[\\"), pattern);
+			return true;
 		}
 	}
 	return false;

@@ -17,11 +17,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define CONTAINER_ID_LENGTH 64
-#define CONTAINER_ID_SHOWN  12
+#define CONTAINER_ID_SHOWN 12
 /* PROC_PID_INIT_INO of the kernel's proc_ns.h, the same since Linux 3.8. */
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCu
 #define CGROUP_TEXT	      (16 << 10)
+#define TEXT_MAX	      768
 
 /* Digits that fill the text up to `end`. */
 static int parse_number(const char *text, char end, uint32_t *mntns)
@@ -40,13 +40,13 @@ static int parse_number(const char *text, char end, uint32_t *mntns)
 	return 0;
 }
 
-/* Whether an open file of the nsfs file system is a mount namespace: 0 or -ENOTTY. */
-static int check_kind(int fd)
+/* Whether an open file of the nsfs file system is such a namespace: 0 or -ENOTTY. */
+static int check_kind(int fd, int kind)
 {
-	return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNS ? 0 : -ENOTTY;
+	return ioctl(fd, NS_GET_NSTYPE) == kind ? 0 : -ENOTTY;
 }
 
-static int parse_path(const char *path, uint32_t *mntns)
+static int parse_path(const char *path, int kind, uint32_t *mntns)
 {
 	struct statfs system;
 	struct stat status;
@@ -64,7 +64,7 @@ static int parse_path(const char *path, uint32_t *mntns)
 		error = -errno;
 		goto out;
 	}
-	error = check_kind(fd);
+	error = check_kind(fd, kind);
 	if (!error && fstat(fd, &status))
 		error = -errno;
 	if (!error)
@@ -75,15 +75,25 @@ out:
 	return error;
 }
 
-int target_parse_mntns(const char *text, uint32_t *mntns)
+static int parse_namespace(const char *text, const char *prefix, int kind, uint32_t *inode)
 {
-	static const char prefix[] = "mnt:[";
+	size_t length = strlen(prefix);
 
 	if (strchr(text, '/'))
-		return parse_path(text, mntns);
-	if (!strncmp(text, prefix, sizeof(prefix) - 1))
-		return parse_number(text + sizeof(prefix) - 1, ']', mntns);
-	return parse_number(text, '\0', mntns);
+		return parse_path(text, kind, inode);
+	if (!strncmp(text, prefix, length))
+		return parse_number(text + length, ']', inode);
+	return parse_number(text, '\0', inode);
+}
+
+int target_parse_mntns(const char *text, uint32_t *mntns)
+{
+	return parse_namespace(text, "mnt:[", CLONE_NEWNS, mntns);
+}
+
+int target_parse_netns(const char *text, uint32_t *netns)
+{
+	return parse_namespace(text, "net:[", CLONE_NEWNET, netns);
 }
 
 /* printf() to a text of a given size; what does not fit ends with "...". */
@@ -156,24 +166,6 @@ out:
 	free(text);
 }
 
-/* The container's id: 64 hexadecimal digits with no others beside them. The last one counts. */
-static bool find_container(const char *cgroup, char id[CONTAINER_ID_SHOWN + 1])
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *found = NULL;
-
-	for (const char *at = cgroup; *at;) {
-		size_t length = strspn(at, digits);
-
-		if (length == CONTAINER_ID_LENGTH)
-			found = at;
-		at += length + strcspn(at + length, digits);
-	}
-	if (found)
-		snprintf(id, CONTAINER_ID_SHOWN + 1, "%.*s", CONTAINER_ID_SHOWN, found);
-	return found;
-}
-
 /* Whether our /proc is that of the initial pid namespace, where pid 2 is the kernel's. */
 static bool sees_kernel_threads(void)
 {
@@ -196,33 +188,89 @@ static bool is_host(uint32_t mntns)
 	return !error && host == mntns;
 }
 
+/* "web (docker 0123456789ab, image nginx, pod default/web-1)": what is known of it. */
+static void put_container(char *text, size_t size, const struct target_container *container)
+{
+	put(text, size, "%s%s%s %.*s%s%s%s%s%s%s", container->name, container->name[0] ? " (" : "",
+	    container->runtime[0] ? container->runtime : "container", CONTAINER_ID_SHOWN,
+	    container->id, container->image[0] ? ", image " : "", container->image,
+	    container->pod[0] ? ", pod " : "", container->pod_namespace,
+	    container->pod[0] ? "/" : "", container->pod);
+	if (container->name[0] && strlen(text) + 2 < size)
+		strcat(text, ")");
+}
+
+static void put_name(char *name, size_t size, const char *comm, bool host,
+		     const struct target_container *container)
+{
+	if (host)
+		put(name, size, "host");
+	else if (container->name[0] && container->pod[0])
+		put(name, size, "%s %.*s %s/%s", container->name, CONTAINER_ID_SHOWN, container->id,
+		    container->pod_namespace, container->pod);
+	else if (container->id[0])
+		put(name, size, "%s %.*s", container->name[0] ? container->name : comm,
+		    CONTAINER_ID_SHOWN, container->id);
+	else
+		put(name, size, "%s", comm);
+}
+
+static void describe(const struct process *process, const struct target_container *container,
+		     char *name, size_t name_size, char *description, size_t description_size)
+{
+	char comm[64], cgroup[PATH_MAX], text[TEXT_MAX] = "";
+	const bool host = is_host(process->mntns);
+
+	read_name(process->dir, comm, sizeof(comm));
+	read_cgroup(process->dir, cgroup, sizeof(cgroup));
+	put_name(name, name_size, comm, host, container);
+	if (container->id[0])
+		put_container(text, sizeof(text), container);
+	put(description, description_size,
+	    "mount namespace %u%s%s%s: first process %d (%s), root /proc/%d/root%s%s",
+	    process->mntns, host ? " (the host's)" : "", text[0] ? ", container " : "", text,
+	    process->pid, comm, process->pid, cgroup[0] ? ", cgroup " : "", cgroup);
+}
+
+static void describe_empty(uint32_t mntns, char *name, size_t name_size, char *description,
+			   size_t description_size)
+{
+	if (is_host(mntns))
+		put(name, name_size, "host");
+	else
+		put(name, name_size, "mntns %u", mntns);
+	put(description, description_size,
+	    "mount namespace %u: no process that we can see lives in it", mntns);
+}
+
 void target_describe_mntns(uint32_t mntns, char *name, size_t name_size, char *description,
 			   size_t description_size)
 {
-	char comm[64], cgroup[PATH_MAX], id[CONTAINER_ID_SHOWN + 1];
-	const bool host = is_host(mntns);
+	struct target_container container;
 	struct process first;
 
 	if (process_oldest(mntns, &first)) {
-		if (host)
-			put(name, name_size, "host");
-		else
-			put(name, name_size, "mntns %u", mntns);
-		put(description, description_size,
-		    "mount namespace %u: no process that we can see lives in it", mntns);
+		describe_empty(mntns, name, name_size, description, description_size);
 		return;
 	}
-	read_name(first.dir, comm, sizeof(comm));
-	read_cgroup(first.dir, cgroup, sizeof(cgroup));
+	target_container_of(first.pid, &container);
+	describe(&first, &container, name, name_size, description, description_size);
 	close(first.dir);
-	if (host)
-		put(name, name_size, "host");
-	else if (find_container(cgroup, id))
-		put(name, name_size, "%s %s", comm, id);
-	else
-		put(name, name_size, "%s", comm);
-	put(description, description_size,
-	    "mount namespace %u%s: first process %d (%s), root /proc/%d/root%s%s", mntns,
-	    host ? " (the host's)" : "", first.pid, comm, first.pid, cgroup[0] ? ", cgroup " : "",
-	    cgroup);
+}
+
+void target_describe_process(pid_t pid, uint32_t mntns, const struct target_container *container,
+			     char *name, size_t name_size, char *description,
+			     size_t description_size)
+{
+	struct process process = {.pid = pid, .mntns = mntns};
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	process.dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (process.dir < 0) {
+		describe_empty(mntns, name, name_size, description, description_size);
+		return;
+	}
+	describe(&process, container, name, name_size, description, description_size);
+	close(process.dir);
 }

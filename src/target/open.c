@@ -48,6 +48,24 @@ int open_regular(int path_fd)
 	return fd < 0 ? -errno : fd;
 }
 
+int target_open_in(pid_t pid, const char *path)
+{
+	char name[32];
+	int root, path_fd, fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/root", pid);
+	root = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	path_fd = open_below(root, path, O_PATH);
+	close(root);
+	if (path_fd < 0)
+		return path_fd;
+	fd = open_regular(path_fd);
+	close(path_fd);
+	return fd;
+}
+
 ssize_t read_small(int fd, char *buffer, size_t size)
 {
 	size_t used = 0;

@@ -19,6 +19,8 @@
 
 #define PROCESS_THREADS_MAX 4096 /* threads looked at in a process whose first one ended */
 
+#define COMM_LENGTH	    15 /* what the kernel keeps of a name */
+
 /* Fields of /proc/PID/stat that we use, numbered as in proc(5). */
 enum {
 	STAT_FIRST_AFTER_NAME = 3,
@@ -158,7 +160,46 @@ static bool mntns_in_scope(const struct target_scope *scope, uint32_t mntns)
 	for (size_t i = 0; i < scope->n_mntns; i++)
 		if (scope->mntns[i] == mntns)
 			return true;
-	return !scope->n_mntns;
+	return !scope->n_mntns && !scope->only_listed;
+}
+
+static bool netns_in_scope(const struct target_scope *scope, int dir)
+{
+	struct stat status;
+
+	if (!scope->n_netns)
+		return true;
+	if (fstatat(dir, "ns/net", &status, 0))
+		return false;
+	for (size_t i = 0; i < scope->n_netns; i++)
+		if (scope->netns[i] == (uint32_t)status.st_ino)
+			return true;
+	return false;
+}
+
+static bool comm_in_scope(const struct target_scope *scope, int dir)
+{
+	char comm[64];
+	ssize_t length;
+
+	if (!scope->n_comm)
+		return true;
+	length = read_small_at(dir, "comm", comm, sizeof(comm));
+	if (length <= 0)
+		return false;
+	comm[length - 1] = '\0';
+	for (size_t i = 0; i < scope->n_comm; i++)
+		if (!strncmp(scope->comm[i], comm, COMM_LENGTH))
+			return true;
+	return false;
+}
+
+static bool cgroup_in_scope(const struct target_scope *scope, int dir)
+{
+	for (size_t i = 0; i < scope->n_cgroup; i++)
+		if (cgroup_has(&scope->cgroup[i], dir))
+			return true;
+	return !scope->n_cgroup;
 }
 
 static bool uid_in_scope(const struct target_scope *scope, int dir)
@@ -173,6 +214,31 @@ static bool uid_in_scope(const struct target_scope *scope, int dir)
 		if (scope->uid[i] == (uid_t)uid)
 			return true;
 	return false;
+}
+
+/* All but the pid, cheap questions first. */
+static bool folder_in_scope(const struct target_scope *scope, int dir, uint32_t mntns)
+{
+	return mntns_in_scope(scope, mntns) && netns_in_scope(scope, dir) &&
+	       uid_in_scope(scope, dir) && comm_in_scope(scope, dir) && cgroup_in_scope(scope, dir);
+}
+
+bool target_in_scope(const struct target_scope *scope, pid_t pid)
+{
+	char path[32];
+	uint32_t mntns = 0;
+	bool fits;
+	int dir;
+
+	if (!pid_in_scope(scope, pid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return false;
+	fits = !process_mntns(dir, &mntns) && folder_in_scope(scope, dir, mntns);
+	close(dir);
+	return fits;
 }
 
 static int visit(int proc, pid_t pid, const struct target_scope *scope, process_fn fn, void *ctx)
@@ -201,7 +267,7 @@ static int visit(int proc, pid_t pid, const struct target_scope *scope, process_
 	if (error && process_ended(-error))
 		goto out;
 	error = 0;
-	if (mntns_in_scope(scope, process.mntns) && uid_in_scope(scope, process.dir))
+	if (folder_in_scope(scope, process.dir, process.mntns))
 		error = fn(ctx, &process);
 	close(process.dir);
 	return error;

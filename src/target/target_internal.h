@@ -55,6 +55,11 @@ int process_mntns(int dir, uint32_t *mntns);
 /* Whether an errno (positive) says that the process has ended. */
 bool process_ended(int error);
 
+/* ---- cgroup.c ---- */
+
+/* Whether the process of this folder in /proc is in the control group or below it. */
+bool cgroup_has(const struct target_cgroup *cgroup, int dir);
+
 /* ---- open.c: files and folders of others ---- */
 
 /* As openat2() below `root`, which cannot be left; never through a magic link. */
