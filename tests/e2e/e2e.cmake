@@ -29,3 +29,12 @@ foreach(script ${E2E_TESTS})
 		RUN_SERIAL ON
 		TIMEOUT 300)
 endforeach()
+
+# The table of libraries, a label of its own: ctest -L libraries
+add_test(NAME e2e_libraries COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/libraries/libraries.sh)
+set_tests_properties(e2e_libraries PROPERTIES
+	LABELS libraries
+	ENVIRONMENT TLSPCAP=${CMAKE_BINARY_DIR}/tlspcap
+	SKIP_RETURN_CODE 77
+	RUN_SERIAL ON
+	TIMEOUT 1200)
