@@ -19,5 +19,6 @@
 #include "openssl.bpf.h"
 #include "gnutls.bpf.h"
 #include "go.bpf.h"
+#include "nspr.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

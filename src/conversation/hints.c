@@ -175,8 +175,9 @@ static void forget(struct conversations *all, struct hint *hint)
 
 static void give_up(struct conversations *all, struct hint *hint)
 {
-	/* Its connection was written as another process saw it. */
-	if (!secrets_random(&all->secrets, &hint->secret))
+	/* Its connection may have been written as another process saw it. Without any socket's
+	 * bytes there are no records that it could be for. */
+	if (all->has_streams && !secrets_random(&all->secrets, &hint->secret))
 		all->counts.untied_secrets++;
 	forget(all, hint);
 }

@@ -122,6 +122,7 @@ struct conversations {
 
 	struct secrets secrets;
 	struct hints hints;
+	bool has_streams; /* a socket's bytes were told */
 	uint8_t *scratch; /* of all decrypt stages */
 	uint64_t now;	  /* never goes back */
 	uint64_t offset;  /* wall clock minus event time */

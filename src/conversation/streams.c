@@ -9,6 +9,7 @@ bool records_begin(struct conversations *all, const struct tlspcap_open *open)
 
 	if (!open->event.sock_id)
 		return false;
+	all->has_streams = true;
 	conversation = conversation_of_stream(all, open);
 	if (!conversation || conversation->records || conversation->opened ||
 	    conversation->suppressed || conversation->datagram)

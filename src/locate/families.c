@@ -17,6 +17,7 @@ struct family {
 static const struct family families[] = {
 	/* libssl-<hash>.so.1.1 is how Python wheels name their own copy. */
 	{openssl_locate, {"libssl.so*", "libssl-*.so*"}},
+	{nspr_locate, {"libssl3.so", "libfreeblpriv3.so", "libnss3.so"}},
 	{gnutls_locate, {"libgnutls.so*", "libgnutls-[0-9a-f]*.so*"}},
 	{go_locate, {NULL}}, /* in programs only */
 };

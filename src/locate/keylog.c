@@ -157,7 +157,7 @@ static bool holds(const struct code_value *value, uint64_t address)
 }
 
 /* Decodes from the reference to the next call, through at most one jump. */
-static void follow_reference(struct code *code, struct reference *reference)
+static void follow_reference(struct code *code, unsigned argument, struct reference *reference)
 {
 	uint64_t address = reference->from;
 	struct code_state state, before;
@@ -171,7 +171,7 @@ static void follow_reference(struct code *code, struct reference *reference)
 		    i.flow == CODE_END)
 			return;
 		if (i.flow == CODE_CALL) {
-			if (holds(&before.registers[1], reference->label_address))
+			if (holds(&before.registers[argument], reference->label_address))
 				reference->called = i.target;
 			return;
 		}
@@ -179,7 +179,7 @@ static void follow_reference(struct code *code, struct reference *reference)
 			if (jumped || !i.target)
 				return;
 			jumped = true;
-			if (holds(&before.registers[1], reference->label_address))
+			if (holds(&before.registers[argument], reference->label_address))
 				reference->jumped = i.target;
 		}
 		address = i.flow == CODE_JUMP ? i.target : i.next;
@@ -229,14 +229,15 @@ static void vote(struct search *search)
 	}
 }
 
-static int elect(const struct search *search, struct keylog_site *site, const char **why)
+static int elect(const struct search *search, const struct keylog_rule *rule,
+		 struct keylog_site *site, const char **why)
 {
 	site->address = 0;
 	for (size_t i = 0; i < search->n_candidates; i++) {
 		const struct candidate *candidate = &search->candidates[i];
 		unsigned n = (unsigned)__builtin_popcount(candidate->labels);
 
-		if (n < LABELS_NEEDED || !(candidate->labels & 1))
+		if (n < rule->labels || (rule->with_random && !(candidate->labels & 1)))
 			continue;
 		if (site->address) {
 			*why = "more than one function gets the key log labels";
@@ -263,8 +264,8 @@ uint64_t keylog_segments(const struct elf_file *elf)
 	return found;
 }
 
-int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
-		const char **why)
+int keylog_find_by(const struct elf_file *elf, struct code *code, const struct keylog_rule *rule,
+		   struct keylog_site *site, const char **why)
 {
 	struct search search = {.elf = elf};
 	bool room = true;
@@ -292,11 +293,20 @@ int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_sit
 		return -ENOENT;
 	}
 	for (size_t i = 0; i < search.n_references; i++)
-		follow_reference(code, &search.references[i]);
+		follow_reference(code, rule->argument, &search.references[i]);
 	if (code_exhausted(code)) {
 		*why = "the code around the key log labels is too large to read";
 		return -ENOENT;
 	}
 	vote(&search);
-	return elect(&search, site, why);
+	return elect(&search, rule, site, why);
+}
+
+int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_site *site,
+		const char **why)
+{
+	static const struct keylog_rule rule = {
+		.argument = 1, .labels = LABELS_NEEDED, .with_random = true};
+
+	return keylog_find_by(elf, code, &rule, site, why);
 }

@@ -243,6 +243,16 @@ int keylog_find(const struct elf_file *elf, struct code *code, struct keylog_sit
  */
 uint64_t keylog_segments(const struct elf_file *elf);
 
+/* Another function that gets labels. */
+struct keylog_rule {
+	unsigned argument; /* which of its arguments they are: 0 … 5 */
+	unsigned labels;   /* so many different ones must speak for it */
+	bool with_random;  /* and CLIENT_RANDOM among them */
+};
+
+int keylog_find_by(const struct elf_file *elf, struct code *code, const struct keylog_rule *rule,
+		   struct keylog_site *site, const char **why);
+
 /* --- accessor.c ---------------------------------------------------------------------- */
 
 /*
@@ -332,5 +342,6 @@ void locate_print_path(char *to, size_t size, const struct tlspcap_path *path);
 int openssl_locate(const struct elf_file *elf, struct locate_result *result);
 int gnutls_locate(const struct elf_file *elf, struct locate_result *result);
 int go_locate(const struct elf_file *elf, struct locate_result *result);
+int nspr_locate(const struct elf_file *elf, struct locate_result *result);
 
 #endif

@@ -365,6 +365,7 @@ static void they_are_bounded(void **state)
 
 	(void)state;
 	begin(&f, &limits, CONVERSATION_RECORDS);
+	stream_open_end(&end, &f.events, 7, NULL);
 	for (int i = 0; i < 100; i++) {
 		const struct telling how = {.pid = 300 + (i & 3), .random = secret.random};
 
@@ -372,7 +373,6 @@ static void they_are_bounded(void **state)
 		hint(&f.events, &secret, &how);
 	}
 	assert_int_equal(counts(&f)->untied_secrets, 100 - 20);
-	stream_open_end(&end, &f.events, 7, NULL);
 	play_hints(&end, exchange, 0, exchange->event_count, &(struct telling){.tls = 5});
 	conversations_finish(f.all);
 	expect_records(&f, &end, exchange);

@@ -265,7 +265,9 @@ static void a_library_is_known_by_its_file_name(void **state)
 	assert_true(locate_name_is_library("libssl.so.1.1"));
 	assert_true(locate_name_is_library("libssl-2d1c9d1c.so.1.1"));
 	assert_false(locate_name_is_library("libssl.a"));
-	assert_false(locate_name_is_library("libssl3.so")); /* NSS's */
+	assert_true(locate_name_is_library("libssl3.so")); /* NSS */
+	assert_true(locate_name_is_library("libfreeblpriv3.so"));
+	assert_false(locate_name_is_library("libfreebl3.so"));
 	assert_false(locate_name_is_library("libcrypto.so.3"));
 	assert_false(locate_name_is_library("xlibssl.so.3"));
 	assert_false(locate_name_is_library(""));
