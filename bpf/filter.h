@@ -11,22 +11,22 @@
 /* Plain loads, which the kernel makes safe: a task that ends has no nsproxy, and gives 0. */
 static __always_inline __u32 task_mntns(struct task_struct *task)
 {
-	return task->nsproxy->mnt_ns->ns.inum;
+	return LOAD(task, nsproxy, mnt_ns, ns.inum);
 }
 
 static __always_inline __u32 task_netns(struct task_struct *task)
 {
-	return task->nsproxy->net_ns->ns.inum;
+	return LOAD(task, nsproxy, net_ns, ns.inum);
 }
 
 /* Inode numbers of namespaces are used again; this is not, while the machine is up. */
 static __always_inline __u64 task_namespace_id(struct task_struct *task)
 {
-	struct mnt_namespace *namespace = task->nsproxy->mnt_ns;
+	struct mnt_namespace *namespace = LOAD(task, nsproxy, mnt_ns);
 
 	if (bpf_core_field_exists(struct ns_common___id, ns_id))
-		return ((struct ns_common___id *)&namespace->ns)->ns_id;
-	return ((struct mnt_namespace___seq *)namespace)->seq;
+		return LOAD((struct ns_common___id *)&namespace->ns, ns_id);
+	return LOAD((struct mnt_namespace___seq *)namespace, seq);
 }
 
 static __always_inline bool filter_mntns(struct task_struct *task, __u32 mntns)
@@ -40,7 +40,7 @@ static __always_inline bool filter_mntns(struct task_struct *task, __u32 mntns)
 static __always_inline bool filter_comm(struct task_struct *task)
 {
 	char comm[TLSPCAP_COMM_LEN] = {};
-	struct task_struct *leader = task->group_leader;
+	struct task_struct *leader = LOAD(task, group_leader);
 
 	bpf_probe_read_kernel_str(comm, sizeof(comm), leader->comm);
 	return bpf_map_lookup_elem(&scope_comm, comm);
@@ -49,7 +49,7 @@ static __always_inline bool filter_comm(struct task_struct *task)
 /* The task's place in the hierarchy that user space chose. */
 static __always_inline struct cgroup_subsys_state *cgroup_of(struct task_struct *task)
 {
-	struct css_set *set = task->cgroups;
+	struct css_set *set = LOAD(task, cgroups);
 	struct cgroup_subsys_state *state = NULL;
 	struct cgroup *cgroup;
 
@@ -59,7 +59,7 @@ static __always_inline struct cgroup_subsys_state *cgroup_of(struct task_struct 
 					      cgroup_controller * sizeof(state));
 		return state;
 	}
-	cgroup = set->dfl_cgrp;
+	cgroup = LOAD(set, dfl_cgrp);
 	return &cgroup->self;
 }
 

@@ -123,11 +123,7 @@ struct go_descriptor {
  */
 static __always_inline struct sock *go_find_socket(__u64 tls)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct go_descriptor descriptor;
-	struct socket *socket;
-	struct fdtable *table;
-	struct file **files, *file;
 	struct sock *sk;
 	__u64 at;
 
@@ -136,20 +132,10 @@ static __always_inline struct sock *go_find_socket(__u64 tls)
 	    bpf_probe_read_user(&descriptor, sizeof(descriptor),
 				(const void *)(at + GO_DESCRIPTOR_AT)))
 		return NULL;
-	table = BPF_CORE_READ(task, files, fdt);
-	if (descriptor.fd < 0 || descriptor.type != GO_STREAM ||
-	    descriptor.fd >= BPF_CORE_READ(table, max_fds))
+	if (descriptor.fd < 0 || descriptor.fd > 0xffffffff || descriptor.type != GO_STREAM)
 		return NULL;
-	files = BPF_CORE_READ(table, fd);
-	if (bpf_probe_read_kernel(&file, sizeof(file), files + descriptor.fd) || !file)
-		return NULL;
-	socket = BPF_CORE_READ(file, private_data);
-	if (!socket || BPF_CORE_READ(socket, file) != file)
-		return NULL;
-	sk = BPF_CORE_READ(socket, sk);
-	if (!sk || BPF_CORE_READ(sk, sk_socket) != socket ||
-	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP ||
-	    BPF_CORE_READ(sk, __sk_common.skc_family) != descriptor.family)
+	sk = socket_of_descriptor((__u32)descriptor.fd);
+	if (!sk || BPF_CORE_READ(sk, __sk_common.skc_family) != descriptor.family)
 		return NULL;
 	return sk;
 }

@@ -163,19 +163,24 @@ struct tcp_sock {
 };
 
 /* The kernel's own: the fields' names differ from what user space has in <linux/ptrace.h>. */
+#if defined(__TARGET_ARCH_arm64)
 struct pt_regs___kernel {
+	__u64 regs[31];
+	__u64 pstate;
+	__u64 orig_x0;
+	int syscallno;
+};
+#else
+struct pt_regs___kernel {
+	unsigned long r10;
+	unsigned long r8;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
 	unsigned long orig_ax;
 	unsigned long cs;
 };
-
-/* Multipath TCP: what the program's socket is; the connection's paths are tcp_socks below it. */
-struct mptcp_sock {
-	__u64 write_seq;
-	__u64 bytes_consumed; /* Linux 6.8 */
-};
+#endif
 
 struct super_block {
 	__u32 s_dev;
@@ -235,6 +240,7 @@ struct bpf_iter__task {
 };
 
 struct trace_event_raw_sys_exit {
+	long id;
 	long ret;
 };
 
@@ -256,12 +262,36 @@ struct trace_event_raw_inet_sock_set_state {
 	__u16 protocol;
 };
 
-struct trace_event_raw_tcp_event_sk {
-	const void *skaddr;
-};
-
 struct trace_event_raw_sched_process_fork {
 	int child_pid;
+};
+
+/* Before Linux 6.1 mappings were in a list. */
+struct vm_area_struct___list {
+	struct vm_area_struct *vm_next;
+};
+
+struct mm_struct___list {
+	struct vm_area_struct *mmap;
+};
+
+/* What the kernel's own dispatcher of uprobes knows about the one that was hit. */
+struct trace_uprobe {
+	struct inode *inode;
+	unsigned long offset;
+};
+
+struct uprobe_dispatch_data {
+	struct trace_uprobe *tu;
+};
+
+struct uprobe_task {
+	unsigned long vaddr;
+};
+
+struct task_struct___legacy {
+	struct uprobe_task *utask;
+	void *stack;
 };
 
 #pragma clang attribute pop

@@ -13,6 +13,7 @@
 
 #include "filter.h"
 #include "mapped.h"
+#include "syscall.h"
 
 #define SIGSTOP		 19
 #define PROT_EXEC	 4
@@ -78,7 +79,7 @@ static __always_inline bool hold_process(__u32 pid)
 	if (since.since_ns - hold_answer_ns > HOLD_ANSWER_NS)
 		goto refused;
 	/* Its shell would see the stop and take its terminal back; a debugger sees it, too. */
-	if (task->ptrace || task->signal->tty)
+	if (LOAD(task, ptrace) || LOAD(task, signal, tty))
 		goto refused;
 	/* Noted first: whatever comes next, somebody knows whom to continue. */
 	if (bpf_map_update_elem(&held, &pid, &since, BPF_NOEXIST)) {
@@ -229,6 +230,8 @@ int BPF_PROG(mapped_by_kernel, struct vm_area_struct *vma)
 
 /* --- the second hook: the end of a system call --------------------------------------------- */
 
+#ifndef TLSPCAP_LEGACY
+
 static long mapped_found_vma(struct task_struct *task, struct vm_area_struct *vma,
 			     struct mapped_found *found)
 {
@@ -236,22 +239,17 @@ static long mapped_found_vma(struct task_struct *task, struct vm_area_struct *vm
 	return 0;
 }
 
-#if defined(__TARGET_ARCH_x86)
-#define MMAP_PROTECTION(regs) ((regs)->rdx)
-#define MMAP_FILE(regs)	      ((regs)->r8)
-#endif
-
 SEC("tracepoint/syscalls/sys_exit_mmap")
 int mapped_by_call(struct trace_event_raw_sys_exit *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	const struct pt_regs___kernel *regs = (const void *)bpf_task_pt_regs(task);
 	struct mapped_found found = {};
 	__s64 address = ctx->ret;
 	__u32 mntns;
 
-	if ((__u64)address >= (__u64)-4095 || !(MMAP_PROTECTION(regs) & PROT_EXEC) ||
-	    (__s32)MMAP_FILE(regs) < 0 || !filter_task(&mntns))
+	if ((__u64)address >= (__u64)-4095 || !(CALL_THIRD(regs) & PROT_EXEC) ||
+	    (__s32)CALL_FIFTH(regs) < 0 || !filter_task(&mntns))
 		return 0;
 	/*
 	 * The kernel refuses while another thread changes the mappings. Then user space learns
@@ -263,6 +261,17 @@ int mapped_by_call(struct trace_event_raw_sys_exit *ctx)
 	}
 	return mapped_take(&found, mntns);
 }
+
+#else
+
+/* bpf_find_vma() is of Linux 5.17: never loaded. */
+SEC("tracepoint/syscalls/sys_exit_mmap")
+int mapped_by_call(struct trace_event_raw_sys_exit *ctx)
+{
+	return 0;
+}
+
+#endif
 
 /* --- programs and namespaces ---------------------------------------------------------------- */
 

@@ -8,8 +8,7 @@
 
 #include "object.h"
 
-SEC("tracepoint/sched/sched_process_exit")
-int process_exit(void *ctx)
+static __always_inline int process_ends(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -30,11 +29,9 @@ int process_exit(void *ctx)
 	return 0;
 }
 
-SEC("tracepoint/sched/sched_process_fork")
-int process_fork(struct trace_event_raw_sched_process_fork *ctx)
+static __always_inline int process_begins(__u32 child)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	__u32 child = ctx->child_pid;
 	__u8 one = 1;
 
 	if (!follow || !bpf_map_lookup_elem(&scope_pid, &pid))
@@ -44,32 +41,74 @@ int process_fork(struct trace_event_raw_sched_process_fork *ctx)
 	return 0;
 }
 
-/*
- * Prints the file of each mapping of the task that user space asks for (itself): on
- * overlayfs stat() shows another inode than the one that a uprobe is tied to.
- */
+/* A mapping's file: on overlayfs stat() shows another inode than the one that a uprobe has. */
+struct mapping_file {
+	__u64 start;
+	__u64 inode;
+	__u32 device;
+	__u32 generation;
+};
+
+static __always_inline bool mapping_look(const struct vm_area_struct *vma,
+					 struct mapping_file *found)
+{
+	struct file *file = BPF_CORE_READ(vma, vm_file);
+
+	if (!file)
+		return false;
+	found->start = BPF_CORE_READ(vma, vm_start);
+	found->inode = BPF_CORE_READ(file, f_inode, i_ino);
+	found->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	found->generation = BPF_CORE_READ(file, f_inode, i_generation);
+	return true;
+}
+
+/* Prints the file of each mapping of the task that user space asks for (itself). */
 SEC("iter/task_vma")
 int mapping_identity(struct bpf_iter__task_vma *ctx)
 {
-	struct vm_area_struct *vma = ctx->vma;
-	struct {
-		__u64 start;
-		__u64 inode;
-		__u32 device;
-		__u32 generation;
-	} line = {};
-	struct file *file;
+	const struct vm_area_struct *vma = ctx->vma; /* loaded once: the check holds for it */
+	struct mapping_file line = {};
 
-	if (!vma)
-		return 0;
-	file = BPF_CORE_READ(vma, vm_file);
-	if (!file)
-		return 0;
-	line.start = BPF_CORE_READ(vma, vm_start);
-	line.inode = BPF_CORE_READ(file, f_inode, i_ino);
-	line.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	line.generation = BPF_CORE_READ(file, f_inode, i_generation);
-	bpf_seq_write(ctx->meta->seq, &line, sizeof(line));
+	if (vma && mapping_look(vma, &line))
+		bpf_seq_write(ctx->meta->seq, &line, sizeof(line));
+	return 0;
+}
+
+#define MAPPINGS_MAX 2048
+
+/* What the next program found. */
+__u64 mapping_inode = 0;
+__u32 mapping_device = 0;
+__u32 mapping_generation = 0;
+
+/*
+ * The same before Linux 6.1, where that iterator cannot be told whose mappings: user space runs
+ * this program by itself, and it finds the mapping that begins at the address it is given.
+ */
+SEC("raw_tracepoint")
+int mapping_search(struct bpf_raw_tracepoint_args *ctx)
+{
+	const struct task_struct *task = (const void *)bpf_get_current_task();
+	const struct mm_struct___list *mm = (const void *)BPF_CORE_READ(task, mm);
+	struct mapping_file found = {};
+	struct vm_area_struct *vma;
+	__u64 start = ctx->args[0];
+	int i;
+
+	if (!bpf_core_field_exists(struct mm_struct___list, mmap))
+		return 1;
+	vma = BPF_CORE_READ(mm, mmap);
+	for (i = 0; i < MAPPINGS_MAX && vma; i++) {
+		if (BPF_CORE_READ(vma, vm_start) == start)
+			break;
+		vma = BPF_CORE_READ((struct vm_area_struct___list *)vma, vm_next);
+	}
+	if (i == MAPPINGS_MAX || !vma || !mapping_look(vma, &found))
+		return 1;
+	mapping_inode = found.inode;
+	mapping_device = found.device;
+	mapping_generation = found.generation;
 	return 0;
 }
 

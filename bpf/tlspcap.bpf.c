@@ -15,6 +15,7 @@
 #include "moved.h"
 #include "process.h"
 #include "mapped.bpf.h"
+#include "hooks.h"
 
 #include "openssl.bpf.h"
 #include "gnutls.bpf.h"

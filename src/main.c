@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "doctor.h"
 #include "extcap.h"
 #include "report.h"
 
@@ -213,6 +214,14 @@ static int show_list(struct run *run)
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int show_doctor(struct run *run)
+{
+	bool can = doctor_report(&run->options);
+
+	options_free(&run->options);
+	return can ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = {.command = {.go = -1}};
@@ -242,6 +251,8 @@ int main(int argc, char **argv)
 		       : parsed == OPTIONS_FAILED ? EXIT_FAILURE
 						  : EXIT_WRONG_USAGE;
 	}
+	if (run.options.doctor)
+		return show_doctor(&run);
 	if (run.options.list)
 		return show_list(&run);
 	/* Before anything that it must not hold; a pipe has no half blocks to cut. */

@@ -135,7 +135,7 @@ static enum options_result take_rest(int argc, char **argv, int first, struct op
 
 static enum options_result check(const struct options *options)
 {
-	if (options->list)
+	if (options->list || options->doctor)
 		return OPTIONS_RUN;
 	if (!options->path) {
 		options_say("-w FILE is missing: where shall the capture go? (tlspcap --help)");
@@ -159,7 +159,7 @@ static enum options_result finish(struct options *options)
 {
 	const char *wrong;
 
-	if (options->list)
+	if (options->list || options->doctor)
 		return OPTIONS_RUN;
 	wrong = rules_finish(&options->rules, options->path);
 	if (wrong) {

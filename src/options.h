@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <tlspcap/capture.h>
 #include <tlspcap/view.h>
 #include "rules.h"
 
@@ -53,6 +54,9 @@ struct options {
 	uint64_t duration_ns; /* 0: no limit */
 	size_t ring_bytes;
 	bool list;
+	bool doctor;
+	enum capture_tier tier;
+	bool one_by_one; /* probes in files, without uprobe_multi */
 	bool unbuffered;
 	bool quiet;
 	int verbosity;

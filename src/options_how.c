@@ -55,6 +55,31 @@ static enum options_result set_list(struct options *options, const char *value)
 	return OPTIONS_RUN;
 }
 
+static enum options_result set_doctor(struct options *options, const char *value)
+{
+	(void)value;
+	options->doctor = true;
+	return OPTIONS_RUN;
+}
+
+/* One of the tiers, or how probes in files are attached. */
+static enum options_result set_tier(struct options *options, const char *value)
+{
+	int tier = capture_tier_of(value);
+
+	if (!strcmp(value, "perf")) {
+		options->one_by_one = true;
+		return OPTIONS_RUN;
+	}
+	if (tier < 0) {
+		options_say("--tier=%s: not one of tracepoint, fentry, kprobe, btf, syscall, perf",
+			    value);
+		return OPTIONS_WRONG;
+	}
+	options->tier = (enum capture_tier)tier;
+	return OPTIONS_RUN;
+}
+
 static enum options_result set_quiet(struct options *options, const char *value)
 {
 	(void)value;
@@ -91,6 +116,13 @@ const struct options_group options_how = {
 		{"list", 'D', NULL, set_list,
 		 "show the TLS libraries in scope and what can be had of\n"
 		 "each, and end; -v: by which method"},
+		{"doctor", 0, NULL, set_doctor,
+		 "say what this kernel and these privileges allow, what is\n"
+		 "missing and what would be gained, and end"},
+		{"tier", 0, "NAME", set_tier,
+		 "hooks in the kernel: tracepoint, fentry, kprobe, btf or\n"
+		 "syscall; perf: probes in files one by one. Default: the\n"
+		 "best that can be had; may be given again"},
 		{"quiet", 'q', NULL, set_quiet, "only errors and losses on stderr"},
 		{"verbose", 'v', NULL, add_verbosity,
 		 "say what is probed and how; -v -v: the kernel's words too"},

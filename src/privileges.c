@@ -86,3 +86,47 @@ int privileges_drop_all(void)
 
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
+
+struct row {
+	int number;
+	const char *name;
+	bool needed;
+	bool in_sys_admin; /* CAP_SYS_ADMIN includes it */
+	const char *what_for;
+};
+
+static const struct row rows[] = {
+	{CAP_BPF, "CAP_BPF", true, true, "the programs cannot be loaded"},
+	{CAP_PERFMON, "CAP_PERFMON", true, true, "the programs cannot be attached"},
+	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", true, false,
+	 "other users' processes and namespaces cannot be looked at"},
+	{CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE", false, true,
+	 "libraries that were replaced since they were mapped, or that appear later, may be "
+	 "missed"},
+	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false, false,
+	 "libraries that only others may read are missed; so are the kernel's tracing files, "
+	 "unless "
+	 "this is root"},
+};
+
+size_t privileges_count(void)
+{
+	return sizeof(rows) / sizeof(rows[0]);
+}
+
+struct privilege privileges_get(size_t i)
+{
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[2] = {0};
+	uint64_t held = 0;
+
+	if (!read_capabilities(&header, data))
+		held = (uint64_t)data[1].effective << 32 | data[0].effective;
+	return (struct privilege){
+		.name = rows[i].name,
+		.what_for = rows[i].what_for,
+		.needed = rows[i].needed,
+		.held = (held & BIT(rows[i].number)) ||
+			(rows[i].in_sys_admin && (held & BIT(CAP_SYS_ADMIN))),
+	};
+}

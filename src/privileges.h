@@ -4,6 +4,7 @@
 #define TLSPCAP_PRIVILEGES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * Gives up every capability but those that reading counters (CAP_BPF), attaching
@@ -24,5 +25,16 @@ void privileges_for_files(bool on);
 
 /* In a child process, before it runs a program: none at all. 0 or negative errno. */
 int privileges_drop_all(void);
+
+/* A capability that a capture uses. */
+struct privilege {
+	const char *name;     /* "CAP_BPF" */
+	const char *what_for; /* what cannot be done without it */
+	bool needed;	      /* without it no container can be captured */
+	bool held;	      /* by this process, or one that includes it */
+};
+
+size_t privileges_count(void);
+struct privilege privileges_get(size_t i);
 
 #endif

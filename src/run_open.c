@@ -132,6 +132,8 @@ int run_open_capture(struct run *run)
 		.discover = !options->list,
 		.hold = options->hold,
 		.streams = options->source != SOURCE_PROBES,
+		.tier = options->tier,
+		.one_by_one = options->one_by_one,
 		.ring_bytes = options->ring_bytes,
 		.verbosity = options->verbosity,
 	};
@@ -154,6 +156,11 @@ int run_open_capture(struct run *run)
 	error = capture_attach_system(run->capture, &why);
 	if (error)
 		return complain(error, why);
+	if (options->verbosity)
+		fprintf(stderr, "tlspcap: hooks: %s (%s), %s\n",
+			capture_tier_name(capture_tier(run->capture)),
+			capture_tier_describe(capture_tier(run->capture)),
+			capture_get_facts(run->capture).multi ? "uprobe_multi" : "perf uprobes");
 	return 0;
 }
 

@@ -27,6 +27,25 @@ enum capture_mapped_tier {
 	CAPTURE_MAPPED_PERF,	/* not by this stage: perf records, see src/perf.h */
 };
 
+/* Where in the kernel bytes on sockets are seen: see bpf/hooks.h. The best comes first. */
+enum capture_tier {
+	CAPTURE_TIER_AUTO = 0, /* the first of the others that can be had */
+	CAPTURE_TIER_TRACEPOINT,
+	CAPTURE_TIER_FENTRY,
+	CAPTURE_TIER_KPROBE,
+	CAPTURE_TIER_BTF,
+	CAPTURE_TIER_SYSCALL,
+	CAPTURE_TIERS,
+};
+
+const char *capture_tier_name(enum capture_tier tier);
+/* In words. Not for AUTO. */
+const char *capture_tier_describe(enum capture_tier tier);
+/* The tier of that name, or -EINVAL. */
+int capture_tier_of(const char *name);
+/* Whether it can be had: 0, or negative errno, and `why` says it in words. Not for AUTO. */
+int capture_tier_try(enum capture_tier tier, char *why, size_t size);
+
 struct capture_options {
 	struct target_scope scope; /* filtered in the kernel */
 	bool follow;		   /* the children of scope.pid belong to it */
@@ -34,7 +53,9 @@ struct capture_options {
 	bool discover;		   /* tell of files and namespaces that appear later */
 	bool hold;		   /* and stop processes that map new ones */
 	enum capture_mapped_tier mapped_tier;
-	bool streams;	   /* copy the bytes of TLS connections' sockets, too */
+	bool streams; /* copy the bytes of TLS connections' sockets, too */
+	enum capture_tier tier;
+	bool one_by_one;   /* perf uprobes, even where uprobe_multi can be had */
 	size_t ring_bytes; /* a power of two multiple of the page size; 0: default */
 	int verbosity;	   /* 2: libbpf's warnings, 3: all its words; on stderr */
 };
@@ -157,6 +178,19 @@ int capture_loss(const struct capture *capture, __u64 count[TLSPCAP_LOSS_MAX]);
 void capture_stop(struct capture *capture);
 
 void capture_close(struct capture *capture);
+
+/* The tier in use, never AUTO. */
+enum capture_tier capture_tier(const struct capture *capture);
+/* What a capture that is open is made of. */
+struct capture_facts {
+	bool multi;	       /* one link holds all probes of a library (uprobe_multi) */
+	bool legacy;	       /* the programs are those for Linux before 5.17 */
+	uint64_t ring_bytes;   /* size of the ring buffer */
+	uint64_t locked_limit; /* bytes that maps may take as locked memory; 0: no limit */
+	bool shrunk;	       /* tables were made smaller to fit that limit */
+};
+
+struct capture_facts capture_get_facts(const struct capture *capture);
 
 /* Of the libbpf in use: "v1.1". */
 const char *capture_libbpf_version(void);

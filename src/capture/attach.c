@@ -79,6 +79,14 @@ int attach_keep(struct capture *capture, struct bpf_link *link)
 	return 0;
 }
 
+/* As in bpf/legacy.h. */
+struct probe_place {
+	uint64_t inode;
+	uint64_t offset;
+	uint32_t device;
+	uint32_t generation;
+};
+
 /* One kind (enum locate_when) of one library's probes. */
 struct batch {
 	struct bpf_program *program;
@@ -105,11 +113,34 @@ static void batch_fill(struct batch *batch, const struct locate_result *located,
 	}
 }
 
+/*
+ * Linux before 5.15 keeps no cookies: the programs look them up by the place (bpf/legacy.h).
+ * A place that is used again gets its new cookie.
+ */
+static int note_cookies(struct capture *capture, const struct batch *batch, int fd)
+{
+	struct target_identity identity;
+	int error = capture_identify(capture, fd, &identity);
+
+	for (uint32_t i = 0; i < batch->count && !error; i++) {
+		struct probe_place place = {
+			.inode = identity.inode,
+			.offset = batch->offsets[i],
+			.device = identity.device,
+			.generation = identity.generation,
+		};
+
+		if (bpf_map_update_elem(capture->cookies_fd, &place, &batch->cookies[i], BPF_ANY))
+			error = -errno;
+	}
+	return error;
+}
+
 static int batch_attach_perf(struct capture *capture, const struct batch *batch, const char *path)
 {
 	for (uint32_t i = 0; i < batch->count; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = batch->cookies[i],
-			    .retprobe = batch->at_return);
+		LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = batch->at_return,
+			    .bpf_cookie = capture->legacy ? 0 : batch->cookies[i]);
 		struct bpf_link *link = bpf_program__attach_uprobe_opts(
 			batch->program, -1, path, batch->offsets[i], &options);
 		int error;
@@ -169,7 +200,10 @@ int attach_library(struct capture *capture, struct bpf_program *enter, struct bp
 	for (int i = 0; i < ATTACH_LINKS && !error; i++) {
 		batches[i].pid = choice->pid;
 		batch_fill(&batches[i], located, library, choice);
-		error = batch_attach(capture, &batches[i], path, &fds[i]);
+		if (capture->legacy)
+			error = note_cookies(capture, &batches[i], fd);
+		if (!error)
+			error = batch_attach(capture, &batches[i], path, &fds[i]);
 	}
 	if (error)
 		attach_close(fds);

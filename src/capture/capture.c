@@ -6,10 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <bpf/btf.h>
 #include <sys/epoll.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,55 +44,6 @@ static int print_warnings(enum libbpf_print_level level, const char *format, va_
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
 }
 
-static int fail(char **why, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int fail(char **why, int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	if (vasprintf(why, format, arguments) < 0)
-		*why = strdup("out of memory");
-	va_end(arguments);
-	return error;
-}
-
-static int check_system(char **why)
-{
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return fail(why, -EOPNOTSUPP,
-			    "this kernel has no BTF (/sys/kernel/btf/vmlinux); boot one that was "
-			    "built with CONFIG_DEBUG_INFO_BTF=y, as the kernels of Debian 11, "
-			    "Ubuntu 20.10, Fedora 31 and RHEL 8.2 and newer are");
-	return 0;
-}
-
-/* Whether the kernel has the tracepoints at the ends of its send and receive (Linux 6.3). */
-static bool has_socket_tracepoints(void)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = btf && btf__find_by_name_kind(btf, "trace_event_raw_sock_msg_length",
-						 BTF_KIND_STRUCT) >= 0;
-
-	btf__free(btf);
-	return has;
-}
-
-/* Which of the two sets of socket hooks is loaded: one that the kernel has not would fail. */
-static void set_tier(struct capture *capture, bool streams)
-{
-	struct tlspcap_bpf *skeleton = capture->skeleton;
-	bool tracepoints = has_socket_tracepoints();
-
-	bpf_program__set_autoload(skeleton->progs.moved_send, tracepoints);
-	bpf_program__set_autoload(skeleton->progs.moved_receive, tracepoints);
-	bpf_program__set_autoload(skeleton->progs.stream_sendmmsg, streams);
-	bpf_program__set_autoload(skeleton->progs.stream_recvmmsg, streams);
-	bpf_program__set_autoload(skeleton->progs.legacy_send, !tracepoints);
-	bpf_program__set_autoload(skeleton->progs.legacy_receive, !tracepoints);
-}
-
 /* The kernel's number of a controller of version 1; -1: of version 2's hierarchy. */
 static int controller_index(const char *controller)
 {
@@ -130,13 +78,14 @@ static void set_scope(struct capture *capture, const struct capture_options *opt
 	skeleton->rodata->only_uid = options->scope.n_uid > 0;
 	skeleton->rodata->follow = options->follow;
 	skeleton->rodata->streams = options->streams;
+	bpf_program__set_autoload(skeleton->progs.stream_sendmmsg, options->streams);
+	bpf_program__set_autoload(skeleton->progs.stream_recvmmsg, options->streams);
 	skeleton->rodata->only_netns = options->scope.n_netns > 0;
 	skeleton->rodata->only_comm = options->scope.n_comm > 0;
 	skeleton->rodata->only_cgroup = options->scope.n_cgroup > 0;
 	if (options->scope.n_cgroup)
 		skeleton->rodata->cgroup_controller =
 			controller_index(options->scope.cgroup[0].controller);
-	set_tier(capture, options->streams);
 	mapped_configure(capture, options);
 }
 
@@ -211,108 +160,31 @@ static int consume(struct capture *capture)
 	return n < 0 && n != -ECANCELED ? n : capture->look_events;
 }
 
-static void attach_identity(struct capture *capture)
+static int open_ring(struct capture *capture, char **why)
 {
-	union bpf_iter_link_info info = {};
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
-		    .link_info_len = sizeof(info));
-
-	info.task.tid = (uint32_t)getpid();
-	capture->identity_link =
-		bpf_program__attach_iter(capture->skeleton->progs.mapping_identity, &options);
+	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.events), deliver,
+					 capture, NULL);
+	if (!capture->ring)
+		return capture_fail(why, -errno, "the ring buffer cannot be mapped (%s)",
+				    strerror(errno));
+	return 0;
 }
 
-/* The attach type has to be known when a program is loaded: try one with it. */
-static bool kernel_has_multi(void)
+static int prepare(struct capture *capture, const struct capture_options *options, char **why)
 {
-	struct bpf_insn instructions[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options,
-		    .expected_attach_type = (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "tlspcap_probe", "GPL", instructions, 2,
-			       &options);
-	bool has;
+	int error = load_open(capture, options, why);
 
-	if (fd < 0)
-		return false;
-	has = attach_has_multi(fd);
-	close(fd);
-	return has;
-}
-
-/* The families' programs at the beginnings of functions: <family>_enter. */
-static bool is_enter(const char *name)
-{
-	static const char end[] = "_enter";
-	size_t length = strlen(name);
-
-	return length >= sizeof(end) && !strcmp(name + length - (sizeof(end) - 1), end);
-}
-
-static void use_multi(struct bpf_object *object)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program (program, object) {
-		if (bpf_program__type(program) != BPF_PROG_TYPE_KPROBE)
-			continue;
-		bpf_program__set_expected_attach_type(
-			program, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
-		/* Kernels that have the one have the other: what logs a secret may wait. */
-		if (is_enter(bpf_program__name(program)))
-			bpf_program__set_flags(program, BPF_F_SLEEPABLE);
-	}
-}
-
-static int explain_load(int error, char **why)
-{
-	if (error == -EPERM || (error == -EACCES && geteuid() != 0))
-		return fail(why, -EPERM,
-			    "the kernel does not let this process load its probes; run as root "
-			    "(sudo), or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
-	if (error == -ENOMEM)
-		return fail(why, error,
-			    "no memory for the probes' tables; a smaller ring buffer may help "
-			    "(-B 8M)");
-	return fail(why, error,
-		    "the kernel refused the probes (%s); run with -v -v for its own words, and "
-		    "please report them with `uname -r`",
-		    strerror(-error));
-}
-
-static int load(struct capture *capture, const struct capture_options *options, char **why)
-{
-	size_t ring_bytes = options->ring_bytes ? options->ring_bytes : CAPTURE_RING_DEFAULT;
-	struct tlspcap_bpf *skeleton = tlspcap_bpf__open();
-	int error;
-
-	capture->skeleton = skeleton;
-	if (!skeleton)
-		return explain_load(-errno, why);
+	if (error)
+		return error;
 	set_scope(capture, options);
-	skeleton->rodata->wake_bytes = ring_bytes / 8;
-	error = bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)ring_bytes);
+	error = load_finish(capture, options, why);
 	if (error)
-		return explain_load(error, why);
-	capture->has_multi = kernel_has_multi();
-	if (capture->has_multi) {
-		use_multi(skeleton->obj);
-		skeleton->rodata->can_wait = true;
-	}
-	error = tlspcap_bpf__load(skeleton);
-	if (error)
-		return explain_load(error, why);
+		return error;
 	error = fill_scope(capture, &options->scope);
 	if (error)
-		return fail(why, error, "too many --mntns, --pid or --uid values (%s)",
-			    strerror(-error));
-	capture->ring =
-		ring_buffer__new(bpf_map__fd(skeleton->maps.events), deliver, capture, NULL);
-	if (!capture->ring)
-		return fail(why, -errno, "the ring buffer cannot be mapped (%s)", strerror(errno));
-	return 0;
+		return capture_fail(why, error, "too many --mntns, --pid or --uid values (%s)",
+				    strerror(-error));
+	return open_ring(capture, why);
 }
 
 int capture_open(const struct capture_options *options, struct capture **out, char **why)
@@ -322,74 +194,67 @@ int capture_open(const struct capture_options *options, struct capture **out, ch
 
 	*out = NULL;
 	*why = NULL;
-	error = check_system(why);
+	error = kernel_check(why);
 	if (error)
 		return error;
 	capture = calloc(1, sizeof(*capture));
 	if (!capture)
-		return fail(why, -ENOMEM, "out of memory");
+		return capture_fail(why, -ENOMEM, "out of memory");
 	pthread_mutex_init(&capture->lock, NULL);
+	pthread_mutex_init(&capture->search_lock, NULL);
 	capture->libraries = calloc(TLSPCAP_LIBRARIES_MAX, sizeof(*capture->libraries));
 	if (!capture->libraries) {
 		capture_close(capture);
-		return fail(why, -ENOMEM, "out of memory");
+		return capture_fail(why, -ENOMEM, "out of memory");
 	}
 	libbpf_set_print(options->verbosity > 2	  ? print_all
 			 : options->verbosity > 1 ? print_warnings
 						  : NULL);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	error = load(capture, options, why);
+	error = prepare(capture, options, why);
 	if (error) {
 		capture_close(capture);
 		return error;
 	}
-	attach_identity(capture);
+	identify_open(capture);
 	*out = capture;
 	return 0;
 }
 
-/* libbpf looks tracepoints up in tracefs, which is not mounted everywhere. */
-static int need_tracefs(char **why)
-{
-	int error;
-
-	if (!access("/sys/kernel/tracing/events", F_OK) ||
-	    !access("/sys/kernel/debug/tracing/events", F_OK) ||
-	    !mount("tracefs", "/sys/kernel/tracing", "tracefs", MS_NOSUID | MS_NOEXEC | MS_NODEV,
-		   NULL))
-		return 0;
-	error = -errno;
-	return fail(why, error,
-		    "the kernel's tracing files are not there, and cannot be mounted (%s); "
-		    "mount -t tracefs tracefs /sys/kernel/tracing",
-		    strerror(-error));
-}
-
 int capture_attach_system(struct capture *capture, char **why)
 {
-	struct tlspcap_bpf *skeleton = capture->skeleton;
-	struct bpf_program *const programs[] = {
-		skeleton->progs.socket_state,	skeleton->progs.moved_send,
-		skeleton->progs.moved_receive,	skeleton->progs.legacy_send,
-		skeleton->progs.legacy_receive, skeleton->progs.process_exit,
-		skeleton->progs.process_fork,	skeleton->progs.socket_destroy,
-	};
+	const char *failed = NULL;
 	int error;
 
 	*why = NULL;
-	error = need_tracefs(why);
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !error; i++) {
-		struct bpf_link *link;
+	error = tiers_attach(capture, &failed);
+	if (error)
+		return capture_fail(why, error, "the kernel's hook for %s cannot be used (%s)",
+				    failed, strerror(-error));
+	return 0;
+}
 
-		if (!bpf_program__autoload(programs[i]))
-			continue;
-		link = bpf_program__attach(programs[i]);
-		if (!link)
-			return fail(why, -errno, "the kernel's hook for %s cannot be used (%s)",
-				    bpf_program__name(programs[i]), strerror(errno));
-		error = attach_keep(capture, link);
-	}
-	return error;
+struct bpf_object *capture_object(const struct capture *capture)
+{
+	return capture->skeleton->obj;
+}
+
+struct capture_facts capture_get_facts(const struct capture *capture)
+{
+	struct capture_facts facts = {
+		.multi = capture->has_multi,
+		.legacy = capture->legacy,
+		.ring_bytes = bpf_map__max_entries(capture->skeleton->maps.events),
+		.shrunk = capture->shrunk,
+	};
+
+	kernel_counts_maps(&facts.locked_limit);
+	return facts;
+}
+
+enum capture_tier capture_tier(const struct capture *capture)
+{
+	return capture->socket_tier;
 }
 
 static struct bpf_program *family_program(const struct capture *capture, const char *family,
@@ -531,34 +396,6 @@ static void attach_messages(struct capture *capture)
 	}
 }
 
-/*
- * Ends of connections for which the ring had no room. It is empty now: what belongs before them
- * has been told.
- */
-static int tell_untold(struct capture *capture)
-{
-	struct bpf_map *map = capture->skeleton->maps.untold;
-	uint32_t count = __atomic_load_n(&capture->skeleton->bss->untold_count, __ATOMIC_ACQUIRE);
-	struct tlspcap_state state;
-	uint64_t id;
-	int n = 0;
-
-	if (count == capture->untold_count)
-		return 0;
-	capture->untold_count = count;
-	while (n < LOOK_EVENTS && !bpf_map__get_next_key(map, NULL, &id, sizeof(id))) {
-		if (!bpf_map__lookup_elem(map, &id, sizeof(id), &state, sizeof(state), 0)) {
-			capture->fn(capture->fn_ctx, &state.event);
-			n++;
-		}
-		if (bpf_map__delete_elem(map, &id, sizeof(id), 0))
-			break;
-	}
-	if (n == LOOK_EVENTS)
-		capture->untold_count--; /* there are more */
-	return n;
-}
-
 int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, void *ctx)
 {
 	int n, waited;
@@ -569,8 +406,6 @@ int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, v
 	capture->fn = fn;
 	capture->fn_ctx = ctx;
 	n = consume(capture);
-	if (n == 0)
-		n = tell_untold(capture);
 	if (n == 0 && timeout_ms != 0 && !capture->stopped) {
 		waited = wait_for_events(capture, timeout_ms);
 		if (waited < 0)
@@ -643,6 +478,7 @@ void capture_close(struct capture *capture)
 	ring_buffer__free(capture->mapped_ring);
 	tlspcap_bpf__destroy(capture->skeleton);
 	pthread_mutex_destroy(&capture->lock);
+	pthread_mutex_destroy(&capture->search_lock);
 	free(capture);
 }
 

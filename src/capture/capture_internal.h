@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <bpf/mapped.h>
 #include <tlspcap/capture.h>
@@ -37,24 +38,77 @@ struct capture {
 	struct attach_links *libraries;	    /* uprobe_multi links; index: library */
 	struct attach_links *process_links; /* probes of one process; index: handle */
 	size_t n_process_links, process_links_room;
-	struct bpf_link *identity_link;
+	struct bpf_link *identity_link; /* NULL: mapping_search is run instead */
 	uint32_t n_libraries;
 	capture_event_fn fn; /* during capture_poll() */
 	void *fn_ctx;
 	int look_events; /* taken since the last look at the ring began */
 	size_t look_bytes;
 	uint64_t last_event_ns; /* CLOCK_MONOTONIC, for how to wait */
-	uint32_t untold_count;	/* what the programs' count was when it was last looked at */
 	bool has_messages;	/* the hooks on sendmmsg and recvmmsg are attached */
 	bool stopped;
 	enum capture_mapped_tier tier;
 	struct ring_buffer *mapped_ring;
 	capture_mapped_fn mapped_fn; /* during capture_mapped_consume() */
 	void *mapped_fn_ctx;
+	pthread_mutex_t search_lock; /* the answer of mapping_search is in one place */
+	enum capture_tier socket_tier;
+	bool shrunk;		  /* tables were made smaller to fit the limit of locked memory */
+	bool legacy;		  /* the object for Linux before 5.17 */
+	int cookies_fd;		  /* legacy: the map of the probes' cookies */
+	bool has_mappings_of_one; /* the iterator over mappings can be told of which process */
 };
 
 /* Chooses the hooks of mapped.c, before the programs are loaded. */
 void mapped_configure(struct capture *capture, const struct capture_options *options);
+
+int capture_fail(char **why, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+struct bpf_object *capture_object(const struct capture *capture);
+
+/* --- kernel.c: what there is ----------------------------------------------------------------- */
+
+struct kernel_features {
+	bool mappings;	      /* an iterator over mappings */
+	bool mappings_of_one; /* … of one process (Linux 6.1) */
+	bool grown_maps;      /* maps may grow while programs run (Linux 6.1) */
+};
+
+const char *kernel_release(void);
+
+/* Whether anything can be done here at all. As capture_open(). */
+int kernel_check(char **why);
+void kernel_find_features(struct kernel_features *features);
+bool kernel_has_multi(void);
+/* Whether it lacks helpers that the programs for newer kernels use. */
+bool kernel_is_legacy(void);
+/* Whether BPF maps count as locked memory, of which there may be *limit bytes. */
+bool kernel_counts_maps(uint64_t *limit);
+/* Puts the reason of a failed load into words. Returns an errno as capture_open(). */
+int kernel_explain(int error, char **why);
+
+/* --- tiers.c: which hooks --------------------------------------------------------------------- */
+
+/* 0 and *chosen, or why there is none: of the last one that was tried. */
+int tiers_choose(enum capture_tier wanted, enum capture_tier *chosen, char *why, size_t size);
+/* Of all tiers' programs, only those of the chosen one are to be loaded. */
+void tiers_select(struct bpf_object *object, enum capture_tier chosen);
+/* Attaches them; on failure *failed is the name of the program. */
+int tiers_attach(struct capture *capture, const char **failed);
+uint32_t tiers_receive_arguments(void);
+
+/* --- load.c ----------------------------------------------------------------------------------- */
+
+/* Between the two, constants for the programs may be set. As capture_open(). */
+int load_open(struct capture *capture, const struct capture_options *options, char **why);
+int load_finish(struct capture *capture, const struct capture_options *options, char **why);
+
+/* --- identify.c: see capture_identify() ------------------------------------------------------- */
+
+void identify_open(struct capture *capture);
+
+/* --- attach.c --------------------------------------------------------------------------------- */
 
 /* Whether the kernel has uprobe_multi for a program loaded for it. */
 bool attach_has_multi(int program_fd);

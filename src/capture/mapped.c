@@ -64,19 +64,22 @@ static bool kernel_has_fentry(void)
 }
 
 /* Whether sys_exit_mmap is there and its program's helpers are (Linux 5.17). */
-static bool kernel_has_call_hook(void)
+static bool kernel_has_call_hook(const struct capture *capture)
 {
+	if (capture->legacy)
+		return false;
 	return !access("/sys/kernel/tracing/events/syscalls/sys_exit_mmap", F_OK) ||
 	       !access("/sys/kernel/debug/tracing/events/syscalls/sys_exit_mmap", F_OK);
 }
 
-static enum capture_mapped_tier choose_tier(enum capture_mapped_tier wanted)
+static enum capture_mapped_tier choose_tier(const struct capture *capture,
+					    enum capture_mapped_tier wanted)
 {
 	if (wanted != CAPTURE_MAPPED_AUTO)
 		return wanted;
 	if (kernel_has_fentry())
 		return CAPTURE_MAPPED_FENTRY;
-	return kernel_has_call_hook() ? CAPTURE_MAPPED_SYSCALL : CAPTURE_MAPPED_PERF;
+	return kernel_has_call_hook(capture) ? CAPTURE_MAPPED_SYSCALL : CAPTURE_MAPPED_PERF;
 }
 
 static void set_prefixes(struct tlspcap_bpf *skeleton)
@@ -100,7 +103,7 @@ void mapped_configure(struct capture *capture, const struct capture_options *opt
 
 	capture->tier = CAPTURE_MAPPED_PERF;
 	if (options->discover)
-		capture->tier = choose_tier(options->mapped_tier);
+		capture->tier = choose_tier(capture, options->mapped_tier);
 	loaded = capture->tier != CAPTURE_MAPPED_PERF;
 	bpf_program__set_autoload(skeleton->progs.mapped_by_kernel,
 				  capture->tier == CAPTURE_MAPPED_FENTRY);
