@@ -107,7 +107,7 @@ void run_check_namespaces(struct run *run)
 	uint64_t now = run_clock_ns(CLOCK_MONOTONIC);
 	size_t n = 0;
 
-	if (!run->options.rules.files.split || now < run->next_namespaces_ns)
+	if (!writer_is_split(run->writer) || now < run->next_namespaces_ns)
 		return;
 	run->next_namespaces_ns = now + NAMESPACES_NS;
 	if (target_living_mntns(run->namespaces, run->n_namespaces, run->is_living))

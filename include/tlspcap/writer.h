@@ -68,6 +68,8 @@ const char *writer_why(const struct writer *writer);
 bool writer_is_pipe(const struct writer *writer);
 /* More files will be made while it writes. */
 bool writer_makes_files(const struct writer *writer);
+/* Mount namespaces have files of their own: name_space_end() is of interest. */
+bool writer_is_split(const struct writer *writer);
 
 const struct writer_counts *writer_counts(const struct writer *writer);
 

@@ -165,7 +165,7 @@ struct files_set *files_set_begin(struct files *files, const struct files_label 
 	set->ended = false;
 	if (set->files)
 		return set;
-	snprintf(tail, sizeof(tail), "_%u_%u", label->mntns, label->netns);
+	snprintf(tail, sizeof(tail), "_%u", label->mntns ? label->mntns : label->netns);
 	if (stem_is_taken(files, stem) && strlen(stem) + strlen(tail) < sizeof(stem))
 		strcat(stem, tail);
 	memcpy(set->stem, stem, sizeof(stem));

@@ -257,6 +257,11 @@ bool writer_makes_files(const struct writer *writer)
 	return files_are_sets(writer->files);
 }
 
+bool writer_is_split(const struct writer *writer)
+{
+	return files_split(writer->files) & FILES_BY_MNTNS;
+}
+
 const struct writer_counts *writer_counts(const struct writer *writer)
 {
 	return &writer->counts;
