@@ -61,6 +61,9 @@ uint8_t *output_reserve(struct output *output, size_t size);
 /* The `size` bytes at the last reserved place are a whole block now. */
 void output_commit(struct output *output, size_t size);
 
+/* The same for a block that is worth nothing without the next one: both are kept, or none. */
+void output_commit_with_next(struct output *output, size_t size);
+
 /* Writes what is committed. 0 or negative errno (-EPIPE: the reader is gone). */
 int output_flush(struct output *output);
 

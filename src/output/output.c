@@ -254,17 +254,26 @@ uint8_t *output_reserve(struct output *output, size_t size)
 	return output->buffer + output->used;
 }
 
-void output_commit(struct output *output, size_t size)
+static void add(struct output *output, size_t size)
 {
 	/* The caller wrote past its room: what the memory holds now must not be written. */
 	if (size > output->reserved)
 		abort();
 	output->reserved = 0;
-	if (!size)
-		return;
 	output->used += size;
 	output->bytes += size;
-	output->ends[output->n_ends++] = (uint32_t)output->used;
+}
+
+void output_commit(struct output *output, size_t size)
+{
+	add(output, size);
+	if (size)
+		output->ends[output->n_ends++] = (uint32_t)output->used;
+}
+
+void output_commit_with_next(struct output *output, size_t size)
+{
+	add(output, size);
 }
 
 int output_error(const struct output *output)

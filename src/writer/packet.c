@@ -16,7 +16,11 @@ static void commit(struct writer *writer, struct section *section, size_t length
 {
 	const struct files_rules *rules = &writer->options.rules;
 
-	output_commit(section->file->output, length);
+	/* A section header alone is no file for libpcap. */
+	if (output_bytes(section->file->output))
+		output_commit(section->file->output, length);
+	else
+		output_commit_with_next(section->file->output, length);
 	writer->counts.bytes += length;
 	if (rules->stop_bytes && writer->counts.bytes >= rules->stop_bytes)
 		writer->finished = true;

@@ -154,7 +154,8 @@ static void begin_file(struct writer *writer, struct section *section, struct fi
 		writer->n_open++;
 	}
 	writer->counts.files++;
-	packet_write_section(writer, section);
+	if (!writer->error) /* of the file before it */
+		packet_write_section(writer, section);
 }
 
 static struct files_file *create_file(struct writer *writer, struct section *section)
