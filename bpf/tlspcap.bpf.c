@@ -19,6 +19,8 @@
 
 #include "openssl.bpf.h"
 #include "gnutls.bpf.h"
+#include "mbedtls.bpf.h"
+#include "wolfssl.bpf.h"
 #include "go.bpf.h"
 #include "nspr.bpf.h"
 

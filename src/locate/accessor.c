@@ -196,3 +196,37 @@ bool accessor_int(struct code *code, const struct elf_function *function, struct
 {
 	return decode(code, function, look_int, path);
 }
+
+struct constant {
+	const struct code *code;
+	uint64_t number;
+	bool found, conflict;
+};
+
+/* f() returns the same constant on every way. */
+static void look_constant(void *ctx, const struct code_instruction *i,
+			  const struct code_state *before)
+{
+	struct constant *constant = ctx;
+	const struct code_value *value;
+
+	if (i->flow != CODE_RETURN)
+		return;
+	value = code_result(constant->code, before);
+	if (value->kind != CODE_CONSTANT ||
+	    (constant->found && constant->number != (uint64_t)value->number))
+		constant->conflict = true;
+	constant->found = true;
+	constant->number = (uint64_t)value->number;
+}
+
+bool accessor_constant(struct code *code, const struct elf_function *function, uint64_t *number)
+{
+	struct constant constant = {.code = code};
+
+	if (code_explore(code, function->address, function->size, look_constant, &constant) != 0 ||
+	    !constant.found || constant.conflict)
+		return false;
+	*number = constant.number;
+	return true;
+}

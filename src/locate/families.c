@@ -19,6 +19,8 @@ static const struct family families[] = {
 	{openssl_locate, {"libssl.so*", "libssl-*.so*"}},
 	{nspr_locate, {"libssl3.so", "libfreeblpriv3.so", "libnss3.so"}},
 	{gnutls_locate, {"libgnutls.so*", "libgnutls-[0-9a-f]*.so*"}},
+	{mbedtls_locate, {"libmbedtls.so*", "libmbedcrypto.so*"}},
+	{wolfssl_locate, {"libwolfssl.so*"}},
 	{go_locate, {NULL}}, /* in programs only */
 };
 

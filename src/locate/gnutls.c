@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* The family "gnutls": libgnutls. All that is needed is exported, but what logs secrets. */
-#include <elf.h>
 #include <stdio.h>
 #include <string.h>
 #include <bpf/gnutls.h>
@@ -10,13 +9,6 @@
 #define BOTH	(LOCATE_ENTER | LOCATE_LEAVE)
 #define PLAIN	LOCATE_FOR_PLAINTEXT
 #define SECRETS LOCATE_FOR_SECRETS
-
-struct row {
-	const char *name;
-	uint8_t function; /* 0: not probed, read only */
-	uint8_t when;
-	uint8_t purpose;
-};
 
 enum {
 	ROW_RECV,
@@ -30,7 +22,7 @@ enum {
 	ROW_IS_RESUMED,
 };
 
-static const struct row rows[] = {
+static const struct locate_row rows[] = {
 	[ROW_RECV] = {"gnutls_record_recv", GNUTLS_RECV, BOTH, PLAIN},
 	[ROW_SEND] = {"gnutls_record_send", GNUTLS_SEND, BOTH, PLAIN},
 	[ROW_HANDSHAKE] = {"gnutls_handshake", GNUTLS_HANDSHAKE, BOTH, PLAIN | SECRETS},
@@ -141,9 +133,9 @@ static int read_code(const struct elf_file *elf, const struct elf_function *func
 	struct code *code;
 	int err;
 
-	if (elf->machine != EM_X86_64) {
+	if (!code_is_known(elf)) {
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
-			 "only x86-64 code is read; this file's machine is %u", elf->machine);
+			 "code of this file's machine, %u, is not read", elf->machine);
 		return 0;
 	}
 	err = code_open(elf, &code);
@@ -160,9 +152,7 @@ int gnutls_locate(const struct elf_file *elf, struct locate_result *result)
 	struct elf_function functions[N_ROWS] = {0};
 	int err;
 
-	for (size_t i = 0; i < N_ROWS; i++)
-		functions[i].name = rows[i].name;
-	elf_file_find(elf, functions, N_ROWS);
+	locate_find_rows(elf, rows, functions, N_ROWS);
 	if (!functions[ROW_RECV].found || !functions[ROW_SEND].found ||
 	    !functions[ROW_HANDSHAKE].found)
 		return 0;
@@ -172,11 +162,7 @@ int gnutls_locate(const struct elf_file *elf, struct locate_result *result)
 	err = read_code(elf, functions, result);
 	if (err)
 		return err;
-	for (size_t i = 0; i < N_ROWS; i++) {
-		if (functions[i].found && rows[i].function)
-			locate_add_probe(elf, result, functions[i].address, rows[i].name,
-					 rows[i].function, rows[i].when, rows[i].purpose);
-	}
+	locate_add_rows(elf, rows, functions, N_ROWS, result);
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how), "%s",
 		 functions[ROW_RECV].exported ? "dynamic symbols" : "symbol table");
 	return 1;

@@ -277,6 +277,9 @@ bool accessor_printed_random(struct code *code, const struct elf_function *funct
 bool accessor_int(struct code *code, const struct elf_function *function,
 		  struct tlspcap_path *path);
 
+/* The constant that the function always returns. */
+bool accessor_constant(struct code *code, const struct elf_function *function, uint64_t *number);
+
 /* --- openssl_version.c, openssl_secrets.c --------------------------------------------- */
 
 /* "3.0.14", "LibreSSL 3.8.2", "BoringSSL", "3.5+"; empty: the file does not tell. */
@@ -333,6 +336,20 @@ bool gnutls_find_packet(struct code *code, const struct elf_function *function,
 bool locate_add_probe(const struct elf_file *elf, struct locate_result *result, uint64_t address,
 		      const char *name, uint8_t function, unsigned when, unsigned purpose);
 
+/* One function of a family that has all its functions in a table. */
+struct locate_row {
+	const char *name;
+	uint8_t function; /* 0: not probed, read only */
+	uint8_t when;
+	uint8_t purpose;
+};
+
+/* Finds the functions of `n` rows; and adds a probe for each that is found and has a number. */
+void locate_find_rows(const struct elf_file *elf, const struct locate_row *rows,
+		      struct elf_function *functions, size_t n);
+void locate_add_rows(const struct elf_file *elf, const struct locate_row *rows,
+		     const struct elf_function *functions, size_t n, struct locate_result *result);
+
 /* For people: "[+0xa8]+0xb8". */
 void locate_print_path(char *to, size_t size, const struct tlspcap_path *path);
 
@@ -341,6 +358,8 @@ void locate_print_path(char *to, size_t size, const struct tlspcap_path *path);
 /* Returns 1 when the family's functions are in the file, 0 when not, or -ENOMEM. */
 int openssl_locate(const struct elf_file *elf, struct locate_result *result);
 int gnutls_locate(const struct elf_file *elf, struct locate_result *result);
+int mbedtls_locate(const struct elf_file *elf, struct locate_result *result);
+int wolfssl_locate(const struct elf_file *elf, struct locate_result *result);
 int go_locate(const struct elf_file *elf, struct locate_result *result);
 int nspr_locate(const struct elf_file *elf, struct locate_result *result);
 

@@ -29,6 +29,24 @@ bool locate_add_probe(const struct elf_file *elf, struct locate_result *result, 
 	return true;
 }
 
+void locate_find_rows(const struct elf_file *elf, const struct locate_row *rows,
+		      struct elf_function *functions, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		functions[i].name = rows[i].name;
+	elf_file_find(elf, functions, n);
+}
+
+void locate_add_rows(const struct elf_file *elf, const struct locate_row *rows,
+		     const struct elf_function *functions, size_t n, struct locate_result *result)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (functions[i].found && rows[i].function)
+			locate_add_probe(elf, result, functions[i].address, rows[i].name,
+					 rows[i].function, rows[i].when, rows[i].purpose);
+	}
+}
+
 void locate_print_path(char *to, size_t size, const struct tlspcap_path *path)
 {
 	size_t length = 0;

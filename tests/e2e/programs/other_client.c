@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * other_client wolfssl|mbedtls 1.2|1.3|any PORT PATH: gets https://127.0.0.1:PORT/PATH over
+ * HTTP/1.0 and writes the body to stdout. The library is opened by its name, so that one program
+ * does for every version of it: these have no client program in Debian.
+ */
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <glob.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef ssize_t (*move_fn)(void *tls, void *bytes, size_t size);
+
+struct connection {
+	void *tls;
+	move_fn read, write;
+	void (*close)(void *tls);
+};
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "other_client: %s\n", what);
+	exit(1);
+}
+
+/* The one version of the library that this machine has. */
+static void *open_library(const char *name)
+{
+	char pattern[128];
+	glob_t found;
+	void *library;
+
+	snprintf(pattern, sizeof(pattern), "/usr/lib/*-linux-gnu/%s.so.[0-9]*", name);
+	if (glob(pattern, 0, NULL, &found) || found.gl_pathc == 0)
+		fail("the library is not there");
+	library = dlopen(found.gl_pathv[0], RTLD_NOW | RTLD_GLOBAL);
+	globfree(&found);
+	if (!library)
+		fail(dlerror());
+	return library;
+}
+
+static void *find(void *library, const char *name)
+{
+	void *function = dlsym(library, name);
+
+	if (!function)
+		fail(name);
+	return function;
+}
+
+/* A pointer to a function, in the type that the caller declares. */
+#define FIND(library, type, name) ((type)(uintptr_t)find(library, name))
+
+static int connect_to(int port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				      .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		fail("no connection");
+	return fd;
+}
+
+/* --- wolfSSL ------------------------------------------------------------------------- */
+
+static int (*wolf_read)(void *, void *, int);
+static int (*wolf_write)(void *, const void *, int);
+
+static ssize_t wolfssl_read(void *tls, void *bytes, size_t size)
+{
+	return wolf_read(tls, bytes, (int)size);
+}
+
+static ssize_t wolfssl_write(void *tls, void *bytes, size_t size)
+{
+	return wolf_write(tls, bytes, (int)size);
+}
+
+static void open_wolfssl(struct connection *connection, const char *version, int fd)
+{
+	static const char *const methods[][2] = {{"1.2", "wolfTLSv1_2_client_method"},
+						 {"1.3", "wolfTLSv1_3_client_method"},
+						 {"any", "wolfSSLv23_client_method"}};
+	void *library = open_library("libwolfssl"), *context, *method = NULL;
+
+	FIND(library, int (*)(void), "wolfSSL_Init")();
+	for (size_t i = 0; i < 3; i++) {
+		if (!strcmp(version, methods[i][0]))
+			method = FIND(library, void *(*)(void), methods[i][1])();
+	}
+	context = FIND(library, void *(*)(void *), "wolfSSL_CTX_new")(method);
+	FIND(library, void (*)(void *, int, void *), "wolfSSL_CTX_set_verify")(context, 0, NULL);
+	connection->tls = FIND(library, void *(*)(void *), "wolfSSL_new")(context);
+	FIND(library, int (*)(void *, int), "wolfSSL_set_fd")(connection->tls, fd);
+	wolf_read = FIND(library, int (*)(void *, void *, int), "wolfSSL_read");
+	wolf_write = FIND(library, int (*)(void *, const void *, int), "wolfSSL_write");
+	if (FIND(library, int (*)(void *), "wolfSSL_connect")(connection->tls) != 1)
+		fail("wolfSSL_connect");
+	connection->read = wolfssl_read;
+	connection->write = wolfssl_write;
+	connection->close = FIND(library, void (*)(void *), "wolfSSL_shutdown");
+}
+
+/* --- mbedTLS: its objects are the caller's memory, larger here than any version needs -- */
+
+static int (*mbed_read)(void *, void *, size_t);
+static int (*mbed_write)(void *, const void *, size_t);
+
+static int mbedtls_random(void *ctx, unsigned char *to, size_t size)
+{
+	(void)ctx;
+	return getrandom(to, size, 0) == (ssize_t)size ? 0 : -1;
+}
+
+static int mbedtls_send(void *fd, const unsigned char *bytes, size_t size)
+{
+	return (int)send(*(int *)fd, bytes, size, MSG_NOSIGNAL);
+}
+
+static int mbedtls_receive(void *fd, unsigned char *bytes, size_t size)
+{
+	return (int)recv(*(int *)fd, bytes, size, 0);
+}
+
+#define TICKET_CAME (-0x7b00) /* MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET: read on */
+
+static ssize_t mbedtls_read(void *tls, void *bytes, size_t size)
+{
+	int n;
+
+	do
+		n = mbed_read(tls, bytes, size);
+	while (n == TICKET_CAME);
+	return n;
+}
+
+static ssize_t mbedtls_write(void *tls, void *bytes, size_t size)
+{
+	return mbed_write(tls, bytes, size);
+}
+
+static void open_mbedtls(struct connection *connection, const char *version, int fd)
+{
+	static _Alignas(16) char tls[16384], config[16384];
+	static int socket_fd;
+	void *crypto = open_library("libmbedcrypto"), *library;
+	void *psa_init = dlsym(crypto, "psa_crypto_init");
+
+	(void)version; /* the server's */
+	open_library("libmbedx509");
+	library = open_library("libmbedtls");
+	socket_fd = fd;
+	if (psa_init)
+		((int (*)(void))(uintptr_t)psa_init)();
+	FIND(library, void (*)(void *), "mbedtls_ssl_init")(tls);
+	FIND(library, void (*)(void *), "mbedtls_ssl_config_init")(config);
+	FIND(library, int (*)(void *, int, int, int), "mbedtls_ssl_config_defaults")
+	(config, 0, 0, 0);
+	FIND(library, void (*)(void *, int), "mbedtls_ssl_conf_authmode")(config, 0);
+	FIND(library, void (*)(void *, void *, void *), "mbedtls_ssl_conf_rng")
+	(config, (void *)(uintptr_t)mbedtls_random, NULL);
+	if (FIND(library, int (*)(void *, void *), "mbedtls_ssl_setup")(tls, config))
+		fail("mbedtls_ssl_setup");
+	FIND(library, int (*)(void *, const char *), "mbedtls_ssl_set_hostname")
+	(tls, "server.test");
+	FIND(library, void (*)(void *, void *, void *, void *, void *), "mbedtls_ssl_set_bio")
+	(tls, &socket_fd, (void *)(uintptr_t)mbedtls_send, (void *)(uintptr_t)mbedtls_receive,
+	 NULL);
+	mbed_read = FIND(library, int (*)(void *, void *, size_t), "mbedtls_ssl_read");
+	mbed_write = FIND(library, int (*)(void *, const void *, size_t), "mbedtls_ssl_write");
+	if (FIND(library, int (*)(void *), "mbedtls_ssl_handshake")(tls))
+		fail("mbedtls_ssl_handshake");
+	connection->tls = tls;
+	connection->read = mbedtls_read;
+	connection->write = mbedtls_write;
+	connection->close = FIND(library, void (*)(void *), "mbedtls_ssl_close_notify");
+}
+
+/* --- HTTP ---------------------------------------------------------------------------- */
+
+/* The length that the header says, or -1. */
+static long body_length(const char *header)
+{
+	const char *field = strcasestr(header, "\r\nContent-Length:");
+
+	return field ? strtol(field + 17, NULL, 10) : -1;
+}
+
+static void fetch(struct connection *connection, const char *path)
+{
+	static char bytes[1 << 20];
+	size_t size = 0, start = 0;
+	long length = -1;
+	ssize_t n;
+	char *end;
+
+	n = snprintf(bytes, sizeof(bytes),
+		     "GET %s HTTP/1.1\r\nHost: server.test\r\nConnection: close\r\n\r\n", path);
+	if (connection->write(connection->tls, bytes, (size_t)n) != n)
+		fail("write");
+	while (size < sizeof(bytes) - 1 && (length < 0 || size < start + (size_t)length)) {
+		n = connection->read(connection->tls, bytes + size, sizeof(bytes) - 1 - size);
+		if (n <= 0)
+			break;
+		size += (size_t)n;
+		bytes[size] = '\0';
+		end = start ? NULL : strstr(bytes, "\r\n\r\n");
+		if (!end)
+			continue;
+		start = (size_t)(end - bytes) + 4;
+		length = body_length(bytes);
+	}
+	if (length < 0 || size != start + (size_t)length)
+		fail("not all of the body came");
+	connection->close(connection->tls);
+	if (fwrite(bytes + start, 1, size - start, stdout) != size - start)
+		fail("stdout");
+}
+
+int main(int argc, char **argv)
+{
+	struct connection connection = {0};
+	int fd;
+
+	if (argc != 5)
+		fail("usage: other_client wolfssl|mbedtls 1.2|1.3|any PORT PATH");
+	fd = connect_to(atoi(argv[3]));
+	if (!strcmp(argv[1], "wolfssl"))
+		open_wolfssl(&connection, argv[2], fd);
+	else
+		open_mbedtls(&connection, argv[2], fd);
+	fetch(&connection, argv[4]);
+	close(fd);
+	return 0;
+}
