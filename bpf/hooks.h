@@ -204,6 +204,19 @@ int socket_state_btf(__u64 *ctx)
 	return socket_changes(sk, BPF_CORE_READ(sk, sk_protocol), (int)ctx[1], (int)ctx[2]);
 }
 
+SEC("tracepoint/tcp/tcp_destroy_sock")
+int socket_destroy(struct trace_event_raw_tcp_event_sk *ctx)
+{
+	return socket_ends(ctx->skaddr);
+}
+
+/* (struct sock *) */
+SEC("tp_btf/tcp_destroy_sock")
+int socket_destroy_btf(__u64 *ctx)
+{
+	return socket_ends((const void *)ctx[0]);
+}
+
 /* --- lives of processes -------------------------------------------------------------------- */
 
 SEC("tracepoint/sched/sched_process_exit")

@@ -182,6 +182,12 @@ struct pt_regs___kernel {
 };
 #endif
 
+/* Multipath TCP: what the program's socket is; the connection's paths are tcp_socks below it. */
+struct mptcp_sock {
+	__u64 write_seq;
+	__u64 bytes_consumed; /* Linux 6.8 */
+};
+
 struct super_block {
 	__u32 s_dev;
 };
@@ -260,6 +266,10 @@ struct trace_event_raw_inet_sock_set_state {
 	__u16 dport;
 	__u16 family;
 	__u16 protocol;
+};
+
+struct trace_event_raw_tcp_event_sk {
+	const void *skaddr;
 };
 
 struct trace_event_raw_sched_process_fork {

@@ -65,16 +65,20 @@ struct object {
 #define SOCKET_OBJECT 1 /* a TLS object uses it */
 #define SOCKET_STREAM 2 /* its bytes are copied */
 #define SOCKET_CLOSED 4 /* TCP has ended, and there is something left to read */
+#define SOCKET_MPTCP  8 /* a struct mptcp_sock */
 
 struct socket_info {
 	__u64 id;
 	__u64 syn_ns;
 	__u64 established_ns;
 	__u32 role;
-	__u32 bound;	   /* user space knows it: its state changes are events */
-	__u32 stream;	   /* STREAM_… of stream.h */
-	__u32 looked;	   /* bytes that were copied while it was not known whether it is TLS */
+	__u32 bound;   /* user space knows it: its state changes are events */
+	__u32 stream;  /* STREAM_… of stream.h */
+	__u32 looked;  /* bytes that were copied while it was not known whether it is TLS */
+	__u32 placed;  /* bit of each direction: its sequence number is known */
+	__u32 matched; /* bytes of a TLS record's start that ended the last call; see stream.h */
 	__u32 sequence[2]; /* TCP sequence number of the next byte; index: direction */
+	__u32 skipped[2];  /* bytes that were told as gaps, and that a later call may be about */
 	__u64 offset[2];   /* bytes of the stream before it */
 };
 
@@ -125,6 +129,15 @@ struct {
 	__type(key, __u64); /* struct sock * */
 	__type(value, struct socket_info);
 } sockets SEC(".maps");
+
+/* Ends of connections that found no room in the ring: user space asks when it is empty. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64); /* socket's id */
+	__type(value, struct tlspcap_state);
+} untold SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -227,6 +240,9 @@ __u32 scope_version = 0;
 
 /* Set by user space with the first probe on a library's calls. */
 __u32 calls_probed = 0;
+
+/* Counted up by the programs: there is something in `untold`. */
+__u32 untold_count = 0;
 
 /* Set by the programs: the hooks on sendmmsg and recvmmsg are needed after all. */
 __u32 messages_wanted = 0;

@@ -13,6 +13,7 @@
 #define AF_INET		2
 #define AF_INET6	10
 #define IPPROTO_TCP	6
+#define IPPROTO_MPTCP	262
 
 #define STREAM_LOOKING	1 /* of stream.h */
 
@@ -22,6 +23,7 @@
 #define TCP_CLOSE	7
 #define TCP_CLOSE_WAIT	8
 #define TCP_LAST_ACK	9
+#define TCP_LISTEN	10
 #define TCP_CLOSING	11
 
 static __always_inline void socket_fill_addresses(struct tlspcap_socket *event,
@@ -152,13 +154,10 @@ static __always_inline int socket_used(const struct sock *sk)
 	return 0;
 }
 
-static __always_inline void socket_emit_state(const struct socket_info *info, int old_state,
-					      int new_state)
+static __always_inline void socket_fill_state(struct tlspcap_state *event,
+					      const struct socket_info *info, int old_state,
+					      int new_state, bool final)
 {
-	struct tlspcap_state *event = reserve_event(sizeof(*event));
-
-	if (!event)
-		return;
 	fill_event(&event->event, sizeof(*event), TLSPCAP_EVENT_STATE, 0);
 	/* Whose context this is says nothing: the peer's packet may have made the change. */
 	event->event.pid = 0;
@@ -166,29 +165,51 @@ static __always_inline void socket_emit_state(const struct socket_info *info, in
 	event->event.sock_id = info->id;
 	event->old_state = old_state;
 	event->new_state = new_state;
+	event->final = final;
 	__builtin_memset(event->reserved, 0, sizeof(event->reserved));
-	bpf_ringbuf_submit(event, emit_flags());
 }
 
-/* From here on the socket's bytes can be placed in its stream. */
-static __always_inline void socket_begin_stream(struct socket_info *info, const void *sk)
+static __always_inline void socket_emit_state(const struct socket_info *info, int old_state,
+					      int new_state, bool final)
+{
+	struct tlspcap_state *event = reserve_event(sizeof(*event));
+	struct tlspcap_state kept;
+
+	if (event) {
+		socket_fill_state(event, info, old_state, new_state, final);
+		bpf_ringbuf_submit(event, emit_flags());
+	} else if (new_state == TCP_CLOSE) {
+		socket_fill_state(&kept, info, old_state, new_state, final);
+		bpf_map_update_elem(&untold, &info->id, &kept, BPF_ANY);
+		__sync_fetch_and_add(&untold_count, 1);
+	}
+}
+
+/*
+ * From here on the socket's bytes can be placed. Of Multipath TCP the first bytes say where they
+ * are: its own numbers are set later than its state.
+ */
+static __always_inline void socket_place(struct socket_info *info, const void *sk)
 {
 	const struct tcp_sock *tcp = sk;
 
-	if (!streams || info->stream)
+	if (info->bound & SOCKET_MPTCP)
 		return;
-	info->stream = STREAM_LOOKING;
-	info->sequence[TLSPCAP_SENT] = BPF_CORE_READ(tcp, write_seq);
-	info->sequence[TLSPCAP_RECEIVED] = BPF_CORE_READ(tcp, copied_seq);
+	if (!(info->placed & (1u << TLSPCAP_SENT)))
+		info->sequence[TLSPCAP_SENT] = BPF_CORE_READ(tcp, write_seq);
+	if (!(info->placed & (1u << TLSPCAP_RECEIVED)))
+		info->sequence[TLSPCAP_RECEIVED] = BPF_CORE_READ(tcp, copied_seq);
+	info->placed = (1u << TLSPCAP_SENT) | (1u << TLSPCAP_RECEIVED);
 }
 
 /*
  * A passive open is seen in the context of whoever received the packet, so that these are
- * noted for the whole machine: who will accept the socket cannot be known yet.
+ * noted for the whole machine: who will accept the socket cannot be known yet. With TCP Fast
+ * Open bytes move before the connection is established.
  */
-static __always_inline void socket_note(__u64 sk, int old_state, int new_state)
+static __always_inline void socket_note(__u64 sk, int old_state, int new_state, __u32 bound)
 {
-	struct socket_info fresh = {};
+	struct socket_info fresh = {.bound = bound};
 	__u32 mntns;
 
 	if (new_state == TCP_SYN_SENT) {
@@ -196,26 +217,33 @@ static __always_inline void socket_note(__u64 sk, int old_state, int new_state)
 			return;
 		fresh.syn_ns = bpf_ktime_get_ns();
 		fresh.role = TLSPCAP_ROLE_CLIENT;
-	} else if (new_state == TCP_ESTABLISHED && old_state == TCP_SYN_RECV) {
-		fresh.established_ns = bpf_ktime_get_ns();
+	} else if ((old_state == TCP_LISTEN || old_state == TCP_SYN_RECV) &&
+		   (new_state == TCP_SYN_RECV || new_state == TCP_ESTABLISHED)) {
 		fresh.role = TLSPCAP_ROLE_SERVER;
-		socket_begin_stream(&fresh, (const void *)sk);
 	} else {
 		return;
 	}
 	fresh.id = new_id();
-	bpf_map_update_elem(&sockets, &sk, &fresh, BPF_ANY);
+	fresh.stream = streams ? STREAM_LOOKING : 0;
+	if (new_state == TCP_ESTABLISHED) {
+		fresh.established_ns = bpf_ktime_get_ns();
+		socket_place(&fresh, (const void *)sk);
+	}
+	if (bpf_map_update_elem(&sockets, &sk, &fresh, BPF_ANY))
+		count_loss(TLSPCAP_LOSS_SOCKET_FULL);
 }
 
 /*
  * A socket that the peer has reset, or that both sides have shut down, is closed for TCP; but
  * its program can read what had arrived before.
  */
-static __always_inline bool socket_has_unread(const void *sk)
+static __always_inline bool socket_has_unread(const struct socket_info *info, const void *sk)
 {
 	const struct tcp_sock *tcp = sk;
 
-	return BPF_CORE_READ((const struct sock *)sk, sk_socket) &&
+	if (!(info->bound & SOCKET_STREAM) || !BPF_CORE_READ((const struct sock *)sk, sk_socket))
+		return false;
+	return (info->bound & SOCKET_MPTCP) ||
 	       BPF_CORE_READ(tcp, copied_seq) != BPF_CORE_READ(tcp, rcv_nxt);
 }
 
@@ -224,30 +252,44 @@ static __always_inline int socket_changes(const void *address, __u16 protocol, i
 {
 	__u64 sk = (__u64)address;
 	struct socket_info *info;
+	bool final;
 
-	if (protocol != IPPROTO_TCP)
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
 	info = bpf_map_lookup_elem(&sockets, &sk);
 	if (info && (info->bound & SOCKET_CLOSED)) {
 		bpf_map_delete_elem(&sockets, &sk); /* another socket at the same place */
 		info = NULL;
 	}
-	if (!info || new_state == TCP_SYN_SENT) {
-		socket_note(sk, old_state, new_state);
+	if (!info || new_state == TCP_SYN_SENT || old_state == TCP_LISTEN) {
+		socket_note(sk, old_state, new_state, protocol == IPPROTO_MPTCP ? SOCKET_MPTCP : 0);
 		return 0;
 	}
 	if (new_state == TCP_ESTABLISHED && !info->established_ns) {
 		info->established_ns = bpf_ktime_get_ns();
-		socket_begin_stream(info, address);
+		socket_place(info, address);
 	}
-	if (info->bound)
-		socket_emit_state(info, old_state, new_state);
-	if (new_state != TCP_CLOSE)
-		return 0;
-	if ((info->bound & SOCKET_STREAM) && socket_has_unread(address))
-		info->bound |= SOCKET_CLOSED;
-	else
+	final = new_state == TCP_CLOSE && !socket_has_unread(info, address);
+	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))
+		socket_emit_state(info, old_state, new_state, final);
+	if (final)
 		bpf_map_delete_elem(&sockets, &sk);
+	else if (new_state == TCP_CLOSE)
+		info->bound |= SOCKET_CLOSED;
+	return 0;
+}
+
+/* What was left to read is read, or never will be. */
+static __always_inline int socket_ends(const void *address)
+{
+	__u64 sk = (__u64)address;
+	struct socket_info *info = bpf_map_lookup_elem(&sockets, &sk);
+
+	if (!info)
+		return 0;
+	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))
+		socket_emit_state(info, TCP_CLOSE, TCP_CLOSE, true);
+	bpf_map_delete_elem(&sockets, &sk);
 	return 0;
 }
 

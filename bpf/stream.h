@@ -181,19 +181,71 @@ __noinline int stream_step(__u64 thread)
 	return copy->left > 0;
 }
 
-/* A TLS record of a handshake begins here: type 22, version 3.x (RFC 8446, 5.1). */
-static __always_inline bool stream_is_hello(const struct stream_copy *copy)
+#define HELLO_BYTES 3
+
+/*
+ * How many bytes of a handshake record's start (type 22, version 3.x; RFC 8446, 5.1) are seen,
+ * `from` of them before these `n`; 0: these are others.
+ */
+static __always_inline __u32 stream_match(const __u8 start[HELLO_BYTES], __u32 n, __u32 from)
+{
+	__u32 i;
+
+	for (i = 0; i < HELLO_BYTES; i++) {
+		if (i >= n || from >= HELLO_BYTES)
+			break;
+		if ((from == 0 && start[i] != 22) || (from == 1 && start[i] != 3) ||
+		    (from == 2 && start[i] > 4))
+			return 0;
+		from++;
+	}
+	return from;
+}
+
+/* The first bytes that a call moved, one by one: they may be in several buffers. */
+static __always_inline __u32 stream_peek(const struct stream_copy *copy, __u32 moved,
+					 __u8 start[HELLO_BYTES])
 {
 	struct user_buffer buffer = {copy->source, copy->source_left};
-	__u8 start[3];
+	__u64 vector = copy->vector, left = copy->vector_left;
+	__u32 n = 0;
+	int i;
 
-	if (!buffer.length &&
-	    bpf_probe_read_user(&buffer, sizeof(buffer), (const void *)copy->vector))
-		return false;
-	if (buffer.length < sizeof(start) ||
-	    bpf_probe_read_user(start, sizeof(start), (const void *)buffer.base))
-		return false;
-	return start[0] == 22 && start[1] == 3 && start[2] <= 4;
+	for (i = 0; i < 3 * HELLO_BYTES; i++) {
+		if (!buffer.length) {
+			if (!left ||
+			    bpf_probe_read_user(&buffer, sizeof(buffer), (const void *)vector))
+				break;
+			vector += sizeof(buffer);
+			left--;
+			continue;
+		}
+		if (n >= moved || n >= HELLO_BYTES ||
+		    bpf_probe_read_user(&start[n], 1, (const void *)buffer.base))
+			break;
+		buffer.base++;
+		buffer.length--;
+		n++;
+	}
+	return n;
+}
+
+/* Whether TLS begins with the bytes of this call, or with those of the last one and these. */
+static __always_inline bool stream_is_hello(struct socket_info *info,
+					    const struct stream_copy *copy, __u32 direction,
+					    __u32 moved)
+{
+	__u32 shift = 8 * direction, matched = (info->matched >> shift) & 0xff;
+	__u8 start[HELLO_BYTES] = {};
+	__u32 n = stream_peek(copy, moved, start);
+	__u32 now = stream_match(start, n, matched);
+
+	if (!now && matched)
+		now = stream_match(start, n, 0);
+	if (n < moved && now < HELLO_BYTES)
+		now = 0;
+	info->matched = (info->matched & ~(0xffu << shift)) | now << shift;
+	return now == HELLO_BYTES;
 }
 
 /* Whose socket it is and what its addresses are; once, before its first bytes. */
@@ -251,28 +303,76 @@ extern void *bpf_rdonly_cast(void *object, __u32 type_id) __ksym __weak;
 			   ->field                                                                 \
 		 : BPF_CORE_READ((const struct tcp_sock *)(sk), field))
 
+/* The sequence number after these `moved` bytes. */
+static __always_inline __u32 stream_end(const struct socket_info *info, const struct sock *sk,
+					__u32 direction, __u32 moved, const bool typed)
+{
+	const struct mptcp_sock *paths = (const void *)sk;
+
+	if (!bpf_core_type_exists(struct mptcp_sock) || !(info->bound & SOCKET_MPTCP))
+		return direction == TLSPCAP_SENT ? TCP_FIELD(typed, sk, write_seq)
+						 : TCP_FIELD(typed, sk, copied_seq);
+	if (direction == TLSPCAP_SENT)
+		return (__u32)BPF_CORE_READ(paths, write_seq);
+	if (bpf_core_field_exists(paths->bytes_consumed))
+		return (__u32)BPF_CORE_READ(paths, bytes_consumed);
+	return info->sequence[direction] + moved; /* taken at their word */
+}
+
+/*
+ * The call ends before the place that we are at, which has three causes. The first bytes went
+ * with the SYN (TCP Fast Open), and were counted when the connection was established. Or another
+ * thread has moved bytes and was the first to be seen: these were told as a gap. Or the numbers
+ * do not count what passes.
+ */
+static __always_inline bool stream_step_back(struct socket_info *info, __u32 mntns, __u32 direction,
+					     __u32 moved, __u32 end, __u32 behind)
+{
+	if (!info->offset[direction] && behind <= moved) {
+		info->sequence[direction] = end;
+		return true;
+	}
+	if (moved <= info->skipped[direction]) {
+		info->skipped[direction] -= moved;
+		return false;
+	}
+	stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
+	stream_stop(info, mntns);
+	return false;
+}
+
 /* The place in the stream where these `moved` bytes stand. False: it is not known any more. */
 static __always_inline bool stream_find_place(struct socket_info *info, const struct sock *sk,
 					      __u32 mntns, __u32 direction, __u32 moved,
 					      const bool typed)
 {
 	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
-	__u32 end = direction == TLSPCAP_SENT ? TCP_FIELD(typed, sk, write_seq)
-					      : TCP_FIELD(typed, sk, copied_seq);
-	__s32 skipped = (__s32)(end - moved - info->sequence[direction]);
+	bool one_path = !(info->bound & SOCKET_MPTCP);
+	__u32 end = stream_end(info, sk, direction, moved, typed);
+	__s32 skipped;
 
-	if (skipped > 0 && direction == TLSPCAP_RECEIVED && stream_has_read_fin(tcp, end)) {
+	if (!(info->placed & (1u << direction))) {
+		info->sequence[direction] = end - moved;
+		info->placed |= 1u << direction;
+	}
+	skipped = (__s32)(end - moved - info->sequence[direction]);
+	if (skipped > 0 && one_path && direction == TLSPCAP_RECEIVED &&
+	    stream_has_read_fin(tcp, end)) {
 		end--;
 		skipped--;
 	}
 	/* Kernel TLS: what passes is plaintext, and the numbers count records. */
-	if (TCP_FIELD(typed, sk, inet_conn.icsk_ulp_ops) || skipped < 0) {
+	if (one_path && TCP_FIELD(typed, sk, inet_conn.icsk_ulp_ops)) {
 		stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
 		stream_stop(info, mntns);
 		return false;
 	}
-	if (skipped)
+	if (skipped < 0)
+		return stream_step_back(info, mntns, direction, moved, end, (__u32)-skipped);
+	if (skipped) {
 		stream_gap(info, mntns, direction, (__u32)skipped, TLSPCAP_LOSS_BYPASS);
+		info->skipped[direction] += (__u32)skipped;
+	}
 	info->sequence[direction] = end;
 	return true;
 }
@@ -372,7 +472,7 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_BYPASS);
 		return 0;
 	}
-	if (info->stream == STREAM_LOOKING && stream_is_hello(copy))
+	if (info->stream == STREAM_LOOKING && stream_is_hello(info, copy, direction, moved))
 		info->stream = STREAM_TLS;
 	copy->sock_id = info->id;
 	copy->time_ns = bpf_ktime_get_ns();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 #include "libraries.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -197,6 +198,18 @@ static int locate_content(struct libraries *libraries, const struct image *image
 	return n;
 }
 
+/* The search understands code of other machines, too. */
+static bool runs_here(const struct locate_result *located)
+{
+#if defined(__x86_64__)
+	return located->machine == EM_X86_64;
+#elif defined(__aarch64__)
+	return located->machine == EM_AARCH64;
+#else
+	return false;
+#endif
+}
+
 /* Returns the number of families in the file, or negative errno. */
 static int look_at_file(struct libraries *libraries, const struct library *library, int fd,
 			const char *path)
@@ -210,6 +223,8 @@ static int look_at_file(struct libraries *libraries, const struct library *libra
 	n = image_read(fd, &image);
 	if (!n)
 		n = locate_content(libraries, &image, located);
+	if (n > 0 && !runs_here(&located[0]))
+		n = -ENOTSUP;
 	for (int i = 0; i < n; i++) {
 		int error = add_library(libraries, library, &located[i], fd, path);
 
@@ -223,12 +238,17 @@ static int look_at_file(struct libraries *libraries, const struct library *libra
 	return n;
 }
 
+static const char *reason(int error)
+{
+	return error == -ENOTSUP ? "its code is 32-bit or for another machine" : strerror(-error);
+}
+
 static void tell_failure(struct libraries *libraries, const char *path, uint32_t mntns, pid_t pid,
 			 int error)
 {
 	libraries->failed++;
 	fprintf(stderr, "tlspcap: %s (mount namespace %u, process %d) is not captured: %s\n", path,
-		mntns, pid, strerror(-error));
+		mntns, pid, reason(error));
 }
 
 static void add_user(struct library *library, uint32_t mntns)
@@ -306,7 +326,7 @@ out:
 	else
 		fprintf(stderr, "tlspcap: --lib=%s: %s\n", path,
 			n == -ENOEXEC || n == -EBADMSG ? "not a program or library of this machine"
-						       : strerror(-n));
+						       : reason(n));
 	return n;
 }
 

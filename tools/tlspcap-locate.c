@@ -77,7 +77,9 @@ static int locate_bytes(const char *file, const void *image, size_t size, bool t
 		fprintf(stderr, "tlspcap-locate: %s: %s\n", file,
 			n == -ENOEXEC	? "not a 64-bit little-endian ELF file"
 			: n == -EBADMSG ? "a damaged ELF file"
-					: strerror(-n));
+			: n == -ENOTSUP
+				? "a TLS library in 32-bit or big-endian code, which is not read"
+				: strerror(-n));
 	if (n == 0)
 		printf("%s: no TLS functions\n", file);
 	for (int i = 0; i < n; i++)

@@ -136,7 +136,8 @@ struct tlspcap_state {
 	struct tlspcap_event event;
 	__u8 old_state;
 	__u8 new_state;
-	__u8 reserved[6];
+	__u8 final; /* 1: the socket is closed, and no more of its stream comes */
+	__u8 reserved[5];
 };
 
 enum tlspcap_data_flags {

@@ -44,6 +44,7 @@ struct locate_probe {
 
 struct locate_result {
 	const char *family; /* static string, the name in bpf/, src/ and tests/ */
+	uint16_t machine;   /* EM_… of elf.h: probes belong only where this code runs */
 	char version[32];   /* "3.0", where the file tells; else empty */
 	struct tlspcap_layout layout;
 	size_t n_probes;
@@ -60,7 +61,8 @@ struct locate_result {
  *
  * Returns the number of results written to `results` (at most `max`); 0 when the file is a
  * sound ELF file without TLS functions; -ENOEXEC when it is not an ELF file of this
- * machine's class and byte order, -EBADMSG when it is damaged, -ENOMEM.
+ * machine's class and byte order, -ENOTSUP when it is not and seems to hold a TLS library,
+ * -EBADMSG when it is damaged, -ENOMEM.
  */
 int locate_image(const void *image, size_t size, struct locate_result *results, size_t max);
 

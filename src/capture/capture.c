@@ -396,6 +396,34 @@ static void attach_messages(struct capture *capture)
 	}
 }
 
+/*
+ * Ends of connections for which the ring had no room. It is empty now: what belongs before them
+ * has been told.
+ */
+static int tell_untold(struct capture *capture)
+{
+	struct bpf_map *map = capture->skeleton->maps.untold;
+	uint32_t count = __atomic_load_n(&capture->skeleton->bss->untold_count, __ATOMIC_ACQUIRE);
+	struct tlspcap_state state;
+	uint64_t id;
+	int n = 0;
+
+	if (count == capture->untold_count)
+		return 0;
+	capture->untold_count = count;
+	while (n < LOOK_EVENTS && !bpf_map__get_next_key(map, NULL, &id, sizeof(id))) {
+		if (!bpf_map__lookup_elem(map, &id, sizeof(id), &state, sizeof(state), 0)) {
+			capture->fn(capture->fn_ctx, &state.event);
+			n++;
+		}
+		if (bpf_map__delete_elem(map, &id, sizeof(id), 0))
+			break;
+	}
+	if (n == LOOK_EVENTS)
+		capture->untold_count--; /* there are more */
+	return n;
+}
+
 int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, void *ctx)
 {
 	int n, waited;
@@ -406,6 +434,8 @@ int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, v
 	capture->fn = fn;
 	capture->fn_ctx = ctx;
 	n = consume(capture);
+	if (n == 0)
+		n = tell_untold(capture);
 	if (n == 0 && timeout_ms != 0 && !capture->stopped) {
 		waited = wait_for_events(capture, timeout_ms);
 		if (waited < 0)

@@ -45,6 +45,7 @@ struct capture {
 	int look_events; /* taken since the last look at the ring began */
 	size_t look_bytes;
 	uint64_t last_event_ns; /* CLOCK_MONOTONIC, for how to wait */
+	uint32_t untold_count;	/* what the programs' count was when it was last looked at */
 	bool has_messages;	/* the hooks on sendmmsg and recvmmsg are attached */
 	bool stopped;
 	enum capture_mapped_tier tier;

@@ -19,7 +19,7 @@
 #define TIER_PROGRAMS 8
 
 /* The programs of the kernel's life that every tier but `btf` has. */
-#define CLASSIC_LIFE "socket_state", "process_exit", "process_fork"
+#define CLASSIC_LIFE "socket_state", "socket_destroy", "process_exit", "process_fork"
 
 struct tier {
 	const char *name;
@@ -57,7 +57,7 @@ static const struct tier tiers[CAPTURE_TIERS] = {
 			      "the same tracepoints by BTF, without the kernel's tracing files",
 			      "Linux 6.3 and newer have these tracepoints",
 			      {"moved_send_btf", "moved_receive_btf", "socket_state_btf",
-			       "process_exit_btf", "process_fork_btf"},
+			       "socket_destroy_btf", "process_exit_btf", "process_fork_btf"},
 			      attempt_btf},
 	[CAPTURE_TIER_SYSCALL] = {"syscall",
 				  "the end of every system call",

@@ -340,6 +340,12 @@ void conversation_state(struct conversations *all, struct conversation *conversa
 	if (conversation->end == CONVERSATION_END_NONE)
 		conversation->end = CONVERSATION_END_RESET;
 	conversation->tcp_ended = true;
+	/* Nothing can follow: no byte from the socket, no secret that was waited for. */
+	if (state->final && list_empty(&conversation->objects) &&
+	    records_are_settled(conversation)) {
+		conversation_end(all, conversation, conversation_how(conversation));
+		return;
+	}
 	check_end(all, conversation);
 }
 

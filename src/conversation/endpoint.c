@@ -159,6 +159,17 @@ struct conversation *endpoint_find_random(struct conversations *all, const uint8
 			   table_hash_bytes(&all->randoms, random, TLSPCAP_RANDOM_LEN));
 }
 
+/* Its end was not told. What a library still holds of it may yet give data. */
+static void end_older(struct conversations *all, struct conversation *conversation)
+{
+	enum conversation_end end = conversation_how(conversation);
+
+	forget_tuple(all, conversation);
+	if (list_empty(&conversation->objects))
+		conversation_end(all, conversation,
+				 end == CONVERSATION_END_NONE ? CONVERSATION_END_UNSEEN : end);
+}
+
 void endpoint_register(struct conversations *all, struct conversation *conversation)
 {
 	struct conversation *other;
@@ -177,7 +188,7 @@ void endpoint_register(struct conversations *all, struct conversation *conversat
 	}
 	/* The same end twice: a 4-tuple names one socket at a time, so the older one is over. */
 	if (other)
-		forget_tuple(all, other);
+		end_older(all, other);
 	table_add(&all->tuples, &conversation->by_tuple, hash);
 	conversation->in_tuples = true;
 	endpoint_register_random(all, conversation);

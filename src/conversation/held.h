@@ -37,6 +37,8 @@ struct records {
 	enum records_mode mode;
 	uint64_t next[2];		       /* offset of the next byte; index: direction */
 	bool begun[2];			       /* TLS has begun in this direction */
+	uint8_t matched[2];		       /* bytes of its beginning, in pieces so far */
+	uint8_t before[2];		       /* of these, what the decrypt stage has not had */
 	bool lost;			       /* there was a gap */
 	bool by_calls;			       /* the library's calls tell the plaintext */
 	bool has_random;		       /* the ClientHello was read */

@@ -200,6 +200,8 @@ void records_secret(struct conversation *conversation, const char *label, const 
 void records_settle(struct conversation *conversation);
 /* The library's calls tell plaintext. True when it is not needed: it is in the records. */
 bool records_cover(struct conversation *conversation, uint8_t direction, bool early);
+/* Nothing is held: what came has gone out. */
+bool records_are_settled(const struct conversation *conversation);
 void records_free(struct conversation *conversation);
 void records_expire(struct conversations *all);
 

@@ -144,16 +144,25 @@ static void give_records(struct records *records, const struct held *item, const
 			  conversation_wall(all, item->time_ns), bytes, item->length);
 }
 
+/* A handshake record: type 22, version 3.x (RFC 8446, 5.1). */
+static const uint8_t beginning[] = {22, 3};
+#define BEGINNING_LENGTH 3
+
 static void feed_decrypt(struct records *records, const struct held *item, const uint8_t *bytes)
 {
 	enum decrypt_side side = side_of(records->conversation, item->direction);
+	uint8_t *before = &records->before[item->direction];
 
 	if (!records->decrypt)
 		return;
-	if (item->is_gap)
+	if (item->is_gap) {
 		decrypt_lose(records->decrypt, side, item->length);
-	else
-		decrypt_feed(records->decrypt, side, item->time_ns, bytes, item->length);
+		return;
+	}
+	if (*before)
+		decrypt_feed(records->decrypt, side, item->time_ns, beginning, *before);
+	*before = 0;
+	decrypt_feed(records->decrypt, side, item->time_ns, bytes, item->length);
 }
 
 /* Plaintext that goes nowhere is not asked for: decrypting is what costs most here. */
@@ -176,18 +185,55 @@ static void give_gap(struct records *records, const struct held *item)
 			  NULL, item->length, item->reason);
 }
 
-/* TLS begins with a handshake record at the start of some piece: type 22, version 3.x. */
+/* How many bytes of it are there, `from` of them before these; 0: these are others. */
+static uint8_t match_beginning(const uint8_t *bytes, size_t length, uint8_t from)
+{
+	for (size_t i = 0; i < length && from < BEGINNING_LENGTH; i++, from++) {
+		bool same = from < sizeof(beginning) ? bytes[i] == beginning[from] : bytes[i] <= 4;
+
+		if (!same)
+			return 0;
+	}
+	return from;
+}
+
+/* It was not the beginning of TLS: as plaintext it goes out now. */
+static void give_matched(struct records *records, uint8_t direction, uint64_t time_ns)
+{
+	const struct held item = {
+		.time_ns = time_ns, .length = records->matched[direction], .direction = direction};
+
+	records->matched[direction] = 0;
+	if (item.length && records->mode == RECORDS_PLAIN)
+		give_records(records, &item, beginning);
+}
+
+/*
+ * TLS begins at the start of some piece. Pieces can be as short as a byte: who reads a record's
+ * header byte by byte makes such.
+ */
 static void look_for_beginning(struct records *records, const struct held *item,
 			       const uint8_t *bytes)
 {
-	if (records->begun[item->direction] || item->is_gap || !bytes || item->length < 3)
+	uint8_t *matched = &records->matched[item->direction];
+	uint8_t now;
+
+	if (records->begun[item->direction] || item->is_gap || !bytes || !item->length)
 		return;
-	if (bytes[0] == 22 && bytes[1] == 3 && bytes[2] <= 4) {
+	now = match_beginning(bytes, item->length, *matched);
+	if (!now) {
+		give_matched(records, item->direction, item->time_ns);
+		now = match_beginning(bytes, item->length, 0);
+	}
+	if (now == BEGINNING_LENGTH) {
 		records->begun[item->direction] = true;
+		records->before[item->direction] = *matched;
+		now = 0;
 		list_remove(&records->conversation->looking);
-	} else if (records->mode == RECORDS_HELD) {
+	} else if (!now && records->mode == RECORDS_HELD) {
 		records->conversation->info.has_preamble = true;
 	}
+	*matched = now;
 }
 
 /* Plaintext is asked for, and this piece gives none: that is a gap, told once. */
@@ -215,7 +261,8 @@ static void give(struct records *records, const struct held *item, const uint8_t
 
 	if (item->is_gap)
 		give_gap(records, item);
-	else if (records->mode == RECORDS_GENUINE || !is_tls)
+	else if (records->mode == RECORDS_GENUINE ||
+		 (!is_tls && !records->matched[item->direction]))
 		give_records(records, item, bytes);
 	if (!is_tls)
 		return;
@@ -342,8 +389,10 @@ void records_settle(struct conversation *conversation)
 	}
 	choose(records);
 	records->settling = records->mode == RECORDS_GENUINE;
-	if (records->mode == RECORDS_PLAIN)
-		records->begun[0] = records->begun[1] = false;
+	if (records->mode == RECORDS_PLAIN) {
+		memset(records->begun, 0, sizeof(records->begun));
+		memset(records->matched, 0, sizeof(records->matched));
+	}
 	for (item = held_take(records); item; item = next) {
 		next = item->next;
 		if (records->mode == RECORDS_PLAIN && again) {
@@ -485,6 +534,11 @@ bool records_cover(struct conversation *conversation, uint8_t direction, bool ea
 	else
 		set_mode(records, RECORDS_PLAIN);
 	return false;
+}
+
+bool records_are_settled(const struct conversation *conversation)
+{
+	return conversation->records && conversation->records->mode != RECORDS_HELD;
 }
 
 void records_free(struct conversation *conversation)

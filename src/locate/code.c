@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * What the trackers of values have in common, whatever the machine: the disassembler, the
- * values themselves, and the stack frame. x86.c knows what the instructions do.
+ * values themselves, and the stack frame. x86.c and arm64.c know what the instructions do.
  */
 #include <capstone/capstone.h>
 #include <elf.h>
@@ -16,6 +16,7 @@
 
 static const struct code_machine machines[] = {
 	{EM_X86_64, CS_ARCH_X86, CS_MODE_64, X86_RAX, x86_describe, x86_apply},
+	{EM_AARCH64, CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, 0, arm64_describe, arm64_apply},
 };
 
 const struct code_value code_unknown;
@@ -229,6 +230,13 @@ struct code_value code_sum(struct code_value a, struct code_value b)
 	if (a.kind == CODE_CONSTANT)
 		return code_add(b, a.number);
 	return code_unknown;
+}
+
+/* The type is the first int of an SSL object since OpenSSL 3.2, and 0 means plain TLS. */
+bool code_is_object_type(const struct code_value *value)
+{
+	return value->kind == CODE_PATH && value->index == 1 && value->offset[0] == 0 &&
+	       value->offset[1] == 0 && value->width == 4;
 }
 
 bool code_step(struct code *code, uint64_t address, struct code_state *state,

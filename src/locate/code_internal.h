@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Between the tracker of values (code.c) and what knows a machine's instructions (x86.c). */
+/* Between the tracker of values (code.c) and what knows a machine's instructions (x86.c, arm64.c).
+ */
 #ifndef TLSPCAP_LOCATE_CODE_INTERNAL_H
 #define TLSPCAP_LOCATE_CODE_INTERNAL_H
 
@@ -49,10 +50,17 @@ struct code_value code_load(struct code_state *state, struct code_value where, u
 void code_store(struct code_state *state, struct code_value where, struct code_value value,
 		unsigned size);
 
+/* Whether it is the int that says whether the object is one of plain TLS. */
+bool code_is_object_type(const struct code_value *value);
+
 /* --- the machines -------------------------------------------------------------------- */
 
 void x86_describe(const struct code *code, const cs_insn *insn, struct code_instruction *to);
 void x86_apply(struct code *code, struct code_state *state, const cs_insn *insn,
 	       struct code_instruction *instruction);
+
+void arm64_describe(const struct code *code, const cs_insn *insn, struct code_instruction *to);
+void arm64_apply(struct code *code, struct code_state *state, const cs_insn *insn,
+		 struct code_instruction *instruction);
 
 #endif

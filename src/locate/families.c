@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* The TLS library families that are known, one row each. */
+#include <elf.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 #include "locate_internal.h"
 
-#define PATTERNS_MAX 4
+#define PATTERNS_MAX 8
 
 struct family {
 	int (*locate)(const struct elf_file *elf, struct locate_result *result);
@@ -16,7 +17,12 @@ struct family {
 
 static const struct family families[] = {
 	/* libssl-<hash>.so.1.1 is how Python wheels name their own copy. */
-	{openssl_locate, {"libssl.so*", "libssl-*.so*"}},
+	{openssl_locate,
+	 {"libssl.so*", "libssl-*.so*",
+	  /* Libraries of others that have it inside: Python's cryptography and grpcio, Netty and
+	   * Conscrypt for Java, Node as a library. */
+	  "_rust.abi3*.so", "cygrpc*.so", "libnetty_tcnative*.so*", "libconscrypt*.so*",
+	  "libnode.so*"}},
 	{nspr_locate, {"libssl3.so", "libfreeblpriv3.so", "libnss3.so"}},
 	{gnutls_locate, {"libgnutls.so*", "libgnutls-[0-9a-f]*.so*"}},
 	{mbedtls_locate, {"libmbedtls.so*", "libmbedcrypto.so*"}},
@@ -26,12 +32,24 @@ static const struct family families[] = {
 
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))
 
+/* An ELF file of a class or byte order that is not read, with the label of every key log. */
+static bool is_foreign_library(const unsigned char *image, size_t size)
+{
+	static const char label[] = "CLIENT_RANDOM";
+
+	return size > EI_DATA && !memcmp(image, ELFMAG, SELFMAG) &&
+	       (image[EI_CLASS] != ELFCLASS64 || image[EI_DATA] != ELFDATA2LSB) &&
+	       memmem(image, size, label, sizeof(label));
+}
+
 int locate_image(const void *image, size_t size, struct locate_result *results, size_t max)
 {
 	struct elf_file elf;
 	size_t n = 0;
 	int err = elf_file_open(&elf, image, size);
 
+	if (err == -ENOEXEC && is_foreign_library(image, size))
+		return -ENOTSUP;
 	if (err)
 		return err;
 	elf.labels = keylog_segments(&elf);
@@ -40,6 +58,7 @@ int locate_image(const void *image, size_t size, struct locate_result *results, 
 		err = families[i].locate(&elf, &results[n]);
 		if (err < 0)
 			return err;
+		results[n].machine = elf.machine;
 		n += err;
 	}
 	return (int)n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Finds the function that logs secrets in x86-64 code without symbols: it is the one that is
+ * Finds the function that logs secrets in code without symbols: it is the one that is
  * called with the labels of the NSS key log format as its second argument.
  *
  * Code is not disassembled from end to end. Its bytes are searched for a displacement or an
@@ -17,6 +17,7 @@
 #define COPIES_MAX     64  /* of label strings in the file */
 #define REFERENCES_MAX 256 /* to label strings in the code */
 #define WALK_MAX       48  /* instructions from a reference to the call */
+#define PAGE_DISTANCE  256 /* bytes between the two halves of an address */
 #define LABELS_NEEDED  3   /* different ones; OpenSSL's code shows three */
 
 /* Index 0 must be among the votes. Linkers merge a label into the tail of a longer one. */
@@ -39,7 +40,8 @@ struct copy {
 };
 
 struct reference {
-	uint64_t from; /* address of the instruction that takes the label's address */
+	uint64_t from; /* address of the instruction that takes the label's address, … */
+	int held_by;   /* … or of the one behind it, and the register that has it; -1: not so */
 	uint64_t label_address;
 	unsigned label;
 	uint64_t called; /* the function called with the label; 0: none */
@@ -93,7 +95,7 @@ static bool find_copies(struct search *search, const struct elf_segment *segment
 }
 
 /* Notes the instruction at `from` when `address` is a label's. False: no more room. */
-static bool check_reference(struct search *search, uint64_t from, uint64_t address)
+static bool check_reference(struct search *search, uint64_t from, int held_by, uint64_t address)
 {
 	if (address < search->lowest || address > search->highest)
 		return true;
@@ -102,8 +104,11 @@ static bool check_reference(struct search *search, uint64_t from, uint64_t addre
 			continue;
 		if (search->n_references == REFERENCES_MAX)
 			return false;
-		search->references[search->n_references++] = (struct reference){
-			.from = from, .label_address = address, .label = search->copies[i].label};
+		search->references[search->n_references++] =
+			(struct reference){.from = from,
+					   .held_by = held_by,
+					   .label_address = address,
+					   .label = search->copies[i].label};
 		return true;
 	}
 	return true;
@@ -123,7 +128,7 @@ static bool scan_relative(struct search *search, const struct elf_segment *segme
 			return true;
 		if (at > start && (at[-1] & 0xfb) == 0x48 && (at[1] & 0xc7) == 0x05) {
 			memcpy(&displacement, at + 2, sizeof(displacement));
-			if (!check_reference(search, address - 1,
+			if (!check_reference(search, address - 1, -1,
 					     address + 6 + (uint64_t)(int64_t)displacement))
 				return false;
 		}
@@ -144,10 +149,58 @@ static bool scan_absolute(struct search *search, const struct elf_segment *segme
 		if ((start[i] & 0xf8) != 0xb8)
 			continue;
 		memcpy(&address, start + i + 1, sizeof(address));
-		if (!check_reference(search, segment->address + i - prefixed, address))
+		if (!check_reference(search, segment->address + i - prefixed, -1, address))
 			return false;
 	}
 	return true;
+}
+
+/*
+ * adrp xN, page and add xM, xN, #place: the address is complete at the second one. Other
+ * instructions can be between them.
+ */
+static bool scan_pages(struct search *search, const struct elf_segment *segment)
+{
+	const uint8_t *start = search->elf->bytes + segment->offset;
+	struct {
+		uint64_t from, page;
+	} pages[32] = {0};
+
+	for (uint64_t i = 0; i + 4 <= segment->size; i += 4) {
+		uint64_t address = segment->address + i;
+		unsigned to, of;
+		uint32_t code;
+
+		memcpy(&code, start + i, sizeof(code));
+		to = code & 31;
+		of = code >> 5 & 31;
+		if ((code & 0x9f000000) == 0x90000000) { /* adrp */
+			int64_t pages_on =
+				(int64_t)(((code >> 3 & 0x1ffffc) | (code >> 29 & 3)) ^ 0x100000) -
+				0x100000;
+
+			pages[to].from = address;
+			pages[to].page = (address & ~0xfffull) + (uint64_t)(pages_on * 4096);
+			continue;
+		}
+		/* add, 64 bits, the constant not shifted */
+		if ((code & 0xffc00000) != 0x91000000 || !pages[of].from ||
+		    address - pages[of].from > PAGE_DISTANCE)
+			continue;
+		if (!check_reference(search, address + 4, (int)to,
+				     pages[of].page + (code >> 10 & 0xfff)))
+			return false;
+	}
+	return true;
+}
+
+/* False: more references than there is room for. */
+static bool scan_code(struct search *search, const struct elf_segment *segment)
+{
+	if (search->elf->machine == EM_AARCH64)
+		return scan_pages(search, segment);
+	return scan_relative(search, segment) &&
+	       (search->elf->type != ET_EXEC || scan_absolute(search, segment));
 }
 
 static bool holds(const struct code_value *value, uint64_t address)
@@ -165,6 +218,11 @@ static void follow_reference(struct code *code, unsigned argument, struct refere
 	bool jumped = false;
 
 	code_state_clear(&state);
+	if (reference->held_by >= 0)
+		state.registers[reference->held_by] =
+			(struct code_value){.kind = CODE_CONSTANT,
+					    .width = 8,
+					    .number = (int64_t)reference->label_address};
 	for (int n = 0; n < WALK_MAX; n++) {
 		before = state;
 		if (!code_step(code, address, &state, &i) || i.flow == CODE_RETURN ||
@@ -284,9 +342,7 @@ int keylog_find_by(const struct elf_file *elf, struct code *code, const struct k
 	for (size_t i = 0; i < elf->n_segments && room; i++) {
 		if (!elf->segments[i].executable)
 			continue;
-		room = scan_relative(&search, &elf->segments[i]);
-		if (room && elf->type == ET_EXEC)
-			room = scan_absolute(&search, &elf->segments[i]);
+		room = scan_code(&search, &elf->segments[i]);
 	}
 	if (!room) {
 		*why = "the code refers to key log labels too many times";

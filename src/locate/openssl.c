@@ -114,9 +114,9 @@ static int read_code(const struct elf_file *elf, struct elf_function *functions,
 	int err;
 
 	*movers = false;
-	if (elf->machine != EM_X86_64) {
+	if (!code_is_known(elf)) {
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
-			 "only x86-64 code is read; this file's machine is %u", elf->machine);
+			 "code for this file's machine, %u, is not read", elf->machine);
 		return 0;
 	}
 	err = code_open(elf, &code);

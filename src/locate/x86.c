@@ -173,13 +173,6 @@ static bool is_extension(unsigned id)
 	return id == X86_INS_MOVZX || id == X86_INS_MOVSX || id == X86_INS_MOVSXD;
 }
 
-/* The type is the first int of an SSL object since OpenSSL 3.2, and 0 means plain TLS. */
-static bool is_object_type(const struct code_value *value)
-{
-	return value->kind == CODE_PATH && value->index == 1 && value->offset[0] == 0 &&
-	       value->offset[1] == 0 && value->width == 4;
-}
-
 static bool compares_type(struct code_state *state, const cs_insn *insn)
 {
 	const cs_x86 *x = &insn->detail->x86;
@@ -188,7 +181,7 @@ static bool compares_type(struct code_state *state, const cs_insn *insn)
 	if ((insn->id != X86_INS_TEST && insn->id != X86_INS_CMP) || x->op_count != 2)
 		return false;
 	a = operand_value(state, insn, &x->operands[0]);
-	if (!is_object_type(&a))
+	if (!code_is_object_type(&a))
 		return false;
 	if (insn->id == X86_INS_TEST)
 		return x->operands[0].type == X86_OP_REG && x->operands[1].type == X86_OP_REG &&
