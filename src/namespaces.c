@@ -190,7 +190,12 @@ static void note_process(void *ctx, const struct mapped_process *process)
 
 	if (is_settled(walk->namespaces, process))
 		return;
-	capture_namespace_known(walk->capture, process->namespace_id);
+	/*
+	 * Of others the first program that begins is told: what lives there now may be a runtime
+	 * that has not yet said whose container it makes.
+	 */
+	if (process->mntns == walk->namespaces->host)
+		capture_namespace_known(walk->capture, process->namespace_id);
 	if (judge(walk->namespaces, process->mntns, process->namespace_id, (pid_t)process->pid,
 		  &info) &&
 	    walk->add)

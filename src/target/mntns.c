@@ -17,7 +17,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define CONTAINER_ID_SHOWN 12
+#define CONTAINER_ID_LENGTH 64
+#define CONTAINER_ID_SHOWN  12
 /* PROC_PID_INIT_INO of the kernel's proc_ns.h, the same since Linux 3.8. */
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCu
 #define CGROUP_TEXT	      (16 << 10)
@@ -188,11 +189,17 @@ static bool is_host(uint32_t mntns)
 	return !error && host == mntns;
 }
 
+/* What people see of an id: of 64 digits the first ones, of a name that was chosen all. */
+static int shown(const struct target_container *container)
+{
+	return strlen(container->id) == CONTAINER_ID_LENGTH ? CONTAINER_ID_SHOWN : INT_MAX;
+}
+
 /* "web (docker 0123456789ab, image nginx, pod default/web-1)": what is known of it. */
 static void put_container(char *text, size_t size, const struct target_container *container)
 {
 	put(text, size, "%s%s%s %.*s%s%s%s%s%s%s", container->name, container->name[0] ? " (" : "",
-	    container->runtime[0] ? container->runtime : "container", CONTAINER_ID_SHOWN,
+	    container->runtime[0] ? container->runtime : "container", shown(container),
 	    container->id, container->image[0] ? ", image " : "", container->image,
 	    container->pod[0] ? ", pod " : "", container->pod_namespace,
 	    container->pod[0] ? "/" : "", container->pod);
@@ -206,11 +213,11 @@ static void put_name(char *name, size_t size, const char *comm, bool host,
 	if (host)
 		put(name, size, "host");
 	else if (container->name[0] && container->pod[0])
-		put(name, size, "%s %.*s %s/%s", container->name, CONTAINER_ID_SHOWN, container->id,
+		put(name, size, "%s %.*s %s/%s", container->name, shown(container), container->id,
 		    container->pod_namespace, container->pod);
 	else if (container->id[0])
 		put(name, size, "%s %.*s", container->name[0] ? container->name : comm,
-		    CONTAINER_ID_SHOWN, container->id);
+		    shown(container), container->id);
 	else
 		put(name, size, "%s", comm);
 }
