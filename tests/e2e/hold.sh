@@ -33,7 +33,7 @@ times()
 			NR, a[int((NR + 1) / 2)], a[int(NR * 0.95 + 0.999)], a[NR]}'
 }
 
-start_capture hold -v --hold --comm=curl
+start_capture hold -v --hold --comm=curl --netns=/proc/self/ns/net
 many "$runs"
 stop_capture hold
 printf '      %s\n' "$(times hold)"
@@ -44,7 +44,7 @@ same 'hold: all with secrets' 0 \
 shows_bodies 'hold' "$W/hold.pcapng" "$(for ((i = 0; i < runs; i++)); do hashes "$W/served/body"; done)"
 
 # Without: measured, not demanded; but what is missing is said.
-start_capture free --comm=curl
+start_capture free --comm=curl --netns=/proc/self/ns/net
 many "$runs"
 stop_capture free
 missing=$(fields "$W/free.pcapng" frame.comment 'frame.comment contains "secrets=missing;"' |
@@ -77,7 +77,7 @@ await_held()
 # tlspcap cannot answer (it is stopped itself), and somebody is held: $client.
 hold_one() # NAME
 {
-	start_capture "$1" -v --hold --comm=curl
+	start_capture "$1" -v --hold --comm=curl --netns=/proc/self/ns/net
 	kill -STOP "${capture_pid[$1]}"
 	unshare --mount --propagation private bash "$W/fresh.sh" https://127.0.0.1/body &
 	client=$!
@@ -117,7 +117,7 @@ grep -q 'until the watchdog continued them: 1' "$W/late.said" && pass 'no answer
 	fail 'no answer: it is not told'
 
 # On a terminal nobody is held: a shell would see it.
-start_capture terminal -v --hold --comm=curl
+start_capture terminal -v --hold --comm=curl --netns=/proc/self/ns/net
 check 'terminal: the client works' timeout "$TIMEOUT" script -qec \
 	"unshare --mount --propagation private bash '$W/fresh.sh' https://127.0.0.1/body" /dev/null
 stop_capture terminal
