@@ -23,5 +23,6 @@
 #include "wolfssl.bpf.h"
 #include "go.bpf.h"
 #include "nspr.bpf.h"
+#include "rustls.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -28,6 +28,7 @@ static const struct family families[] = {
 	{mbedtls_locate, {"libmbedtls.so*", "libmbedcrypto.so*"}},
 	{wolfssl_locate, {"libwolfssl.so*"}},
 	{go_locate, {NULL}}, /* in programs only */
+	{rustls_locate, {NULL}},
 };
 
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))

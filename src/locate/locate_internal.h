@@ -253,6 +253,22 @@ struct keylog_rule {
 int keylog_find_by(const struct elf_file *elf, struct code *code, const struct keylog_rule *rule,
 		   struct keylog_site *site, const char **why);
 
+/* --- references.c -------------------------------------------------------------------- */
+
+/* False: no more. */
+typedef bool (*references_fn)(void *ctx, uint64_t from);
+
+/* Tells each instruction of position-independent x86-64 code that takes this address. */
+void references_find(const struct elf_file *elf, uint64_t address, references_fn fn, void *ctx);
+
+#define REFERENCES_WINDOW 1024 /* bytes */
+
+/*
+ * The start of the function that the code at `address` is in, without symbols: the nearest place
+ * at or before it, within REFERENCES_WINDOW, that several calls go to. False: there is none.
+ */
+bool references_function(const struct elf_file *elf, uint64_t address, uint64_t *start);
+
 /* --- accessor.c ---------------------------------------------------------------------- */
 
 /*
@@ -362,5 +378,6 @@ int mbedtls_locate(const struct elf_file *elf, struct locate_result *result);
 int wolfssl_locate(const struct elf_file *elf, struct locate_result *result);
 int go_locate(const struct elf_file *elf, struct locate_result *result);
 int nspr_locate(const struct elf_file *elf, struct locate_result *result);
+int rustls_locate(const struct elf_file *elf, struct locate_result *result);
 
 #endif
