@@ -18,6 +18,8 @@
 
 #if defined(__TARGET_ARCH_x86)
 #define DERIVE_SIXTH(ctx) ((ctx)->r9) /* libbpf 1.1 has no name for it */
+#elif defined(__TARGET_ARCH_arm64)
+#define DERIVE_SIXTH(ctx) (__PT_REGS_CAST(ctx)->regs[5])
 #else
 #error "the sixth argument's register of this machine is not known"
 #endif

@@ -229,6 +229,37 @@ static size_t find_masters(const struct elf_file *elf, struct code *code,
 	return found;
 }
 
+/* Of the crate's folder, which texts for panics name: "rustls-0.23.40/src/". */
+static void find_version(const struct elf_file *elf, char *to, size_t size)
+{
+	static const char crate[] = "rustls-", folder[] = "/src/";
+
+	for (size_t i = 0; i < elf->n_segments; i++) {
+		const char *start = (const char *)elf->bytes + elf->segments[i].offset;
+		const char *end = start + elf->segments[i].size, *at = start;
+
+		if (elf->segments[i].executable)
+			continue;
+		while ((at = memmem(at, (size_t)(end - at), crate, sizeof(crate) - 1))) {
+			/* Not "hyper-rustls-". */
+			bool whole = at > start && at[-1] != '-';
+			size_t length = 0;
+
+			at += sizeof(crate) - 1;
+			while (at + length < end &&
+			       ((at[length] >= '0' && at[length] <= '9') || at[length] == '.'))
+				length++;
+			if (!whole || !length || length >= size ||
+			    (size_t)(end - at) < length + sizeof(folder) - 1 ||
+			    memcmp(at + length, folder, sizeof(folder) - 1) != 0)
+				continue;
+			memcpy(to, at, length);
+			to[length] = '\0';
+			return;
+		}
+	}
+}
+
 int rustls_locate(const struct elf_file *elf, struct locate_result *result)
 {
 	uint64_t start = 0;
@@ -259,6 +290,7 @@ int rustls_locate(const struct elf_file *elf, struct locate_result *result)
 	if (!derives && !masters)
 		return 0;
 	result->secrets = derives;
+	find_version(elf, result->version, sizeof(result->version));
 	if (derives)
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
 			 "TLS 1.3: the one use of the table of labels, in the function at 0x%llx; "
