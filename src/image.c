@@ -54,8 +54,15 @@ static ssize_t read_at(int fd, void *to, size_t size, size_t at)
 }
 
 /* What neither the loader nor a symbol table needs: debug sections, of any name. */
-static bool is_hole(const Elf64_Shdr *section, size_t size)
+static bool is_hole(int fd, const Elf64_Shdr *section, size_t size)
 {
+	static const char xz[] = "\xfd"
+				 "7zXZ"; /* symbols, in .gnu_debugdata */
+	char start[sizeof(xz)];
+
+	if (read_at(fd, start, sizeof(start), section->sh_offset) == sizeof(start) &&
+	    !memcmp(start, xz, sizeof(xz)))
+		return false;
 	return section->sh_type == SHT_PROGBITS && !(section->sh_flags & SHF_ALLOC) &&
 	       section->sh_size >= HOLE_MIN && section->sh_offset <= size &&
 	       section->sh_size <= size - section->sh_offset;
@@ -77,7 +84,7 @@ static void find_holes(struct reader *reader)
 	if (sections && read_at(reader->fd, sections, n * sizeof(*sections), header.e_shoff) < 0)
 		n = 0;
 	for (size_t i = 0; sections && i < n && reader->n_holes < HOLES_MAX; i++) {
-		if (is_hole(&sections[i], reader->size))
+		if (is_hole(reader->fd, &sections[i], reader->size))
 			reader->holes[reader->n_holes++] = (struct hole){
 				sections[i].sh_offset, sections[i].sh_offset + sections[i].sh_size};
 	}

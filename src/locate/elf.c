@@ -8,6 +8,7 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "locate_internal.h"
@@ -244,8 +245,30 @@ static void read_symbol_section(struct elf_file *elf, const uint8_t *headers, ui
 	symbols->names_size = names.sh_size;
 }
 
+static bool is_named(const struct elf_file *elf, const uint8_t *headers, uint64_t n,
+		     const Elf64_Ehdr *header, const Elf64_Shdr *section, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	Elf64_Shdr names;
+
+	if (header->e_shstrndx >= n)
+		return false;
+	memcpy(&names, headers + header->e_shstrndx * sizeof(names), sizeof(names));
+	return in_range(elf->size, names.sh_offset, names.sh_size) &&
+	       in_range(names.sh_size, section->sh_name, size) &&
+	       memcmp(elf->bytes + names.sh_offset + section->sh_name, name, size) == 0;
+}
+
+/* Each file has one at most, and is read once. */
+static void read_minidebug(struct elf_file *elf, const Elf64_Shdr *section)
+{
+	if (!elf->unpacked && in_range(elf->size, section->sh_offset, section->sh_size))
+		elf->unpacked = minidebug_open(elf->bytes + section->sh_offset, section->sh_size,
+					       &elf->mini);
+}
+
 /* The loader does not need sections, so a file without sound ones is no damaged file. */
-static void read_sections(struct elf_file *elf, const Elf64_Ehdr *header)
+void elf_file_sections(struct elf_file *elf, const Elf64_Ehdr *header)
 {
 	const uint8_t *headers;
 	uint64_t n = header->e_shnum;
@@ -267,6 +290,10 @@ static void read_sections(struct elf_file *elf, const Elf64_Ehdr *header)
 			read_symbol_section(elf, headers, n, &section, &elf->full);
 		else if (section.sh_type == SHT_DYNSYM)
 			read_symbol_section(elf, headers, n, &section, &elf->dynamic);
+		/* Inside of it there is no second one: without segments nothing is run. */
+		else if (section.sh_type == SHT_PROGBITS && elf->n_segments &&
+			 is_named(elf, headers, n, header, &section, ".gnu_debugdata"))
+			read_minidebug(elf, &section);
 	}
 }
 
@@ -296,8 +323,14 @@ int elf_file_open(struct elf_file *elf, const void *image, size_t size)
 		return err;
 	if (dynamic)
 		read_dynamic(elf, dynamic);
-	read_sections(elf, &header);
+	elf_file_sections(elf, &header);
 	return 0;
+}
+
+void elf_file_close(struct elf_file *elf)
+{
+	free(elf->unpacked);
+	elf->unpacked = NULL;
 }
 
 /* .symtab may carry the symbol version behind the name: name@VERSION or name@@VERSION. */
@@ -352,4 +385,5 @@ void elf_file_find(const struct elf_file *elf, struct elf_function *functions, s
 {
 	find_in(elf, &elf->dynamic, functions, n);
 	find_in(elf, &elf->full, functions, n);
+	find_in(elf, &elf->mini, functions, n);
 }

@@ -43,26 +43,36 @@ static bool is_foreign_library(const unsigned char *image, size_t size)
 	       memmem(image, size, label, sizeof(label));
 }
 
+static int locate_families(const struct elf_file *elf, struct locate_result *results, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < N_FAMILIES && n < max; i++) {
+		int found;
+
+		memset(&results[n], 0, sizeof(results[n]));
+		found = families[i].locate(elf, &results[n]);
+		if (found < 0)
+			return found;
+		results[n].machine = elf->machine;
+		n += (size_t)found;
+	}
+	return (int)n;
+}
+
 int locate_image(const void *image, size_t size, struct locate_result *results, size_t max)
 {
 	struct elf_file elf;
-	size_t n = 0;
-	int err = elf_file_open(&elf, image, size);
+	int n = elf_file_open(&elf, image, size);
 
-	if (err == -ENOEXEC && is_foreign_library(image, size))
+	if (n == -ENOEXEC && is_foreign_library(image, size))
 		return -ENOTSUP;
-	if (err)
-		return err;
+	if (n)
+		return n;
 	elf.labels = keylog_segments(&elf);
-	for (size_t i = 0; i < N_FAMILIES && n < max; i++) {
-		memset(&results[n], 0, sizeof(results[n]));
-		err = families[i].locate(&elf, &results[n]);
-		if (err < 0)
-			return err;
-		results[n].machine = elf.machine;
-		n += err;
-	}
-	return (int)n;
+	n = locate_families(&elf, results, max);
+	elf_file_close(&elf);
+	return n;
 }
 
 bool locate_name_is_library(const char *name)

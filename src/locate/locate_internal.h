@@ -8,6 +8,7 @@
 #ifndef TLSPCAP_LOCATE_INTERNAL_H
 #define TLSPCAP_LOCATE_INTERNAL_H
 
+#include <elf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,7 +33,7 @@ struct elf_symbols {
 	uint64_t names_size;
 };
 
-/* All pointers point into the image. */
+/* All pointers but `unpacked` point into the image. */
 struct elf_file {
 	const uint8_t *bytes;
 	uint64_t size;
@@ -42,6 +43,8 @@ struct elf_file {
 	size_t n_segments;
 	struct elf_symbols dynamic; /* .dynsym; count 0: none */
 	struct elf_symbols full;    /* .symtab; count 0: none */
+	struct elf_symbols mini;    /* of MiniDebugInfo; count 0: none */
+	void *unpacked;		    /* which they are in; elf_file_close() frees it */
 	uint64_t labels;	    /* segments with key log labels, a bit for each */
 	const char *soname;	    /* NUL-terminated inside the image; NULL: none */
 	const uint8_t *relocations; /* Elf64_Rela, of the dynamic section */
@@ -59,6 +62,16 @@ struct elf_function {
 
 /* Reads the tables. Returns 0, -ENOEXEC or -EBADMSG, with locate_image()'s meaning. */
 int elf_file_open(struct elf_file *elf, const void *image, size_t size);
+void elf_file_close(struct elf_file *elf);
+
+/* What the section headers add: symbol tables. Part of elf_file_open(). */
+void elf_file_sections(struct elf_file *elf, const Elf64_Ehdr *header);
+
+/*
+ * Unpacks the bytes of a .gnu_debugdata; the symbols point into what is returned, to be freed.
+ * NULL: it is none, too large, or there is no memory.
+ */
+void *minidebug_open(const uint8_t *packed, size_t size, struct elf_symbols *symbols);
 
 /* The bytes at a virtual address and, in *rest, how many follow in its segment; or NULL. */
 const uint8_t *elf_file_at(const struct elf_file *elf, uint64_t address, uint64_t *rest);

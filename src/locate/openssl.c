@@ -189,7 +189,8 @@ int openssl_locate(const struct elf_file *elf, struct locate_result *result)
 	add_calls(elf, functions, !movers, result);
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how), "%s%s",
 		 functions[ROW_READ].exported && functions[ROW_WRITE].exported ? "dynamic symbols"
-									       : "symbol table",
+		 : elf->full.count					       ? "symbol table"
+									       : "MiniDebugInfo",
 		 movers ? ", and the functions that they cover" : "");
 	return 1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* The locate stage's reading of ELF files: small images, sound and damaged. */
 #include <errno.h>
+#include <lzma.h>
 
 #include "locate_image.h"
 
@@ -87,6 +88,113 @@ static void sections_are_enough(void **state)
 	assert_int_equal(locate(&image, &result), 0);
 	sections[0].sh_size = 3;
 	assert_int_equal(locate(&image, &result), 1);
+}
+
+/* An ELF file of sections only: two functions, with the addresses of the program's. */
+static size_t make_minidebug(uint8_t *packed, size_t room, uint64_t address)
+{
+	struct {
+		Elf64_Ehdr header;
+		Elf64_Shdr sections[3];
+		Elf64_Sym symbols[3];
+		char names[32];
+	} inner = {0};
+	size_t size = 0;
+
+	memcpy(inner.header.e_ident, ELFMAG, SELFMAG);
+	inner.header.e_ident[EI_CLASS] = ELFCLASS64;
+	inner.header.e_ident[EI_DATA] = ELFDATA2LSB;
+	inner.header.e_shoff = sizeof(inner.header);
+	inner.header.e_shentsize = sizeof(Elf64_Shdr);
+	inner.header.e_shnum = 3;
+	inner.sections[1] =
+		(Elf64_Shdr){.sh_type = SHT_SYMTAB,
+			     .sh_offset = (uint64_t)((char *)inner.symbols - (char *)&inner),
+			     .sh_size = sizeof(inner.symbols),
+			     .sh_entsize = sizeof(Elf64_Sym),
+			     .sh_link = 2};
+	inner.sections[2] = (Elf64_Shdr){.sh_type = SHT_STRTAB,
+					 .sh_offset = (uint64_t)(inner.names - (char *)&inner),
+					 .sh_size = sizeof(inner.names)};
+	memcpy(inner.names, "\0SSL_read\0SSL_write", 20);
+	for (size_t i = 0; i < 2; i++)
+		inner.symbols[1 + i] = (Elf64_Sym){.st_name = i ? 10 : 1,
+						   .st_info = ELF64_ST_INFO(STB_LOCAL, STT_FUNC),
+						   .st_shndx = 1,
+						   .st_value = address + i * FUNCTION_SIZE,
+						   .st_size = FUNCTION_SIZE};
+	assert_int_equal(lzma_easy_buffer_encode(LZMA_PRESET_DEFAULT, LZMA_CHECK_CRC64, NULL,
+						 (const uint8_t *)&inner, sizeof(inner), packed,
+						 &size, room),
+			 LZMA_OK);
+	return size;
+}
+
+static void add_minidebug(struct elf_image *image, size_t offset, size_t size)
+{
+	Elf64_Shdr *sections = (Elf64_Shdr *)(image->bytes + AT_SECTIONS);
+	Elf64_Ehdr *header = header_of(image);
+
+	memset(sections, 0, 3 * sizeof(*sections));
+	header->e_shoff = AT_SECTIONS;
+	header->e_shentsize = sizeof(Elf64_Shdr);
+	header->e_shnum = 3;
+	header->e_shstrndx = 1;
+	sections[1] = (Elf64_Shdr){
+		.sh_type = SHT_STRTAB, .sh_offset = AT_STRINGS, .sh_size = image->n_strings};
+	sections[2] = (Elf64_Shdr){.sh_type = SHT_PROGBITS, .sh_offset = offset, .sh_size = size};
+}
+
+static void names_are_found_in_minidebuginfo(void **state)
+{
+	uint8_t packed[0x800] = {0};
+	struct locate_result result;
+	struct elf_image image;
+	uint64_t address;
+	size_t size;
+
+	(void)state;
+	start_image(&image);
+	address = add_code(&image, "\xc3", 1);
+	add_code(&image, "\xc3", 1);
+	add_string(&image, ".gnu_debugdata");
+	size = make_minidebug(packed, sizeof(packed), address);
+	memcpy(image.bytes + IMAGE_SIZE - sizeof(packed), packed, sizeof(packed));
+	add_minidebug(&image, IMAGE_SIZE - 0x800, size);
+	assert_int_equal(locate(&image, &result), 1);
+	assert_true(has_probe(&result, address));
+	assert_string_equal(result.plaintext_how, "MiniDebugInfo");
+	/* Cut short, and damaged: no names, no harm. */
+	add_minidebug(&image, IMAGE_SIZE - 0x800, size / 2);
+	assert_int_equal(locate(&image, &result), 0);
+	add_minidebug(&image, IMAGE_SIZE - 0x800, UINT64_MAX);
+	assert_int_equal(locate(&image, &result), 0);
+	add_minidebug(&image, IMAGE_SIZE - 0x800, size);
+	image.bytes[IMAGE_SIZE - sizeof(packed) + size / 2] ^= 0x55;
+	assert_int_equal(locate(&image, &result), 0);
+}
+
+/* What unpacks to more than any program's symbols is left packed, soon and in little memory. */
+static void minidebuginfo_that_grows_without_end_is_refused(void **state)
+{
+	size_t unpacked = (size_t)256 << 20, size = 0;
+	uint8_t *zeros = calloc(1, unpacked), packed[0x10000];
+	struct locate_result result;
+	struct elf_image image;
+
+	(void)state;
+	assert_non_null(zeros);
+	assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, zeros, unpacked, packed,
+						 &size, sizeof(packed)),
+			 LZMA_OK);
+	free(zeros);
+	start_image(&image);
+	add_string(&image, ".gnu_debugdata");
+	/* The first 7 KiB, which are 50 MiB. */
+	assert_true(size > 0x1c00);
+	memcpy(image.bytes + IMAGE_SIZE - 0x1c00, packed, 0x1c00);
+	add_minidebug(&image, IMAGE_SIZE - 0x1c00, 0x1c00);
+	assert_int_equal(locate(&image, &result), 0);
 }
 
 static void other_machines_give_plaintext_only(void **state)
@@ -231,6 +339,8 @@ int main(void)
 		cmocka_unit_test(functions_count_only_when_defined_in_code),
 		cmocka_unit_test(aliases_get_one_probe),
 		cmocka_unit_test(sections_are_enough),
+		cmocka_unit_test(names_are_found_in_minidebuginfo),
+		cmocka_unit_test(minidebuginfo_that_grows_without_end_is_refused),
 		cmocka_unit_test(other_machines_give_plaintext_only),
 		cmocka_unit_test(a_tls_library_of_another_class_is_named),
 		cmocka_unit_test(files_of_other_kinds_are_told_apart),
