@@ -85,22 +85,23 @@ both() # A B: yes when both are, or the one that is there
 }
 
 # row library=NAME suite=SUITE file=FILE [client=DRIVER] [server=DRIVER] [with=TEXT]
-#     [secrets=no] [plaintext=no] [options=…]
+#     [secrets=no] [plaintext=no] [options=…] [from=TEXT] [path=FILE]
 #
 # FILE, a pattern below the root of SUITE (bookworm: this machine), is the library or the program
 # that has it inside. DRIVER is a function client_DRIVER CONTAINER URL OUTPUT-FILE, which gets
 # the URL; or server_DRIVER CONTAINER PORT, which serves $W/served and returns when it listens
 # (a helper that does not speak HTTP has an ask_DRIVER PORT too, and sets $expected). `with` says
 # what was tested; secrets=no or plaintext=no what cannot be had: the row fails when what is found
-# is not what it says. `options` are for tlspcap.
+# is not what it says. `options` are for tlspcap. `from` says where it comes from if not from
+# SUITE; `path` is where a FILE is that is not below a root, and `why` why it is not there.
 row()
 {
-	local library= suite= file= client= server= with= secrets=yes plaintext=yes options= note=
+	local library= suite= file= client= server= with= secrets=yes plaintext=yes options= from= path= why=
 	local "$@" root found version title container views=() ends=()
 	local client_secrets= client_calls= server_secrets= server_calls=
 	local by_secrets by_calls expected
 
-	title="$library, $suite"
+	title="$library, ${from:-$suite}"
 	root=/
 	if [[ $suite != bookworm ]]; then
 		root=$suite
@@ -109,9 +110,10 @@ row()
 			return
 		fi
 	fi
-	found=$(compgen -G "$([[ $root == / ]] || root_path "$suite")$file" | head -n 1)
+	found=$path
+	[[ $file ]] && found=$(compgen -G "$([[ $root == / ]] || root_path "$suite")$file" | head -n 1)
 	if [[ ! $found ]]; then
-		skipped+="$title: there is no $file. "
+		skipped+="$title: ${why:-there is no $file}. "
 		return
 	fi
 	version=$("$BUILD/tools/tlspcap-locate" "$found" | sed -n '1s/^.*: [^ ]* //p')
@@ -132,7 +134,7 @@ row()
 		"$(both "$client_calls" "$server_calls")"
 	[[ $(both "$client_secrets" "$server_secrets") == yes ]] && views+=(tls)
 	[[ $(both "$client_calls" "$server_calls") == yes ]] && views+=(null-tls)
-	printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$library" "$version" "$suite" \
+	printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$library" "$version" "${from:-$suite}" \
 		"$(both "$client_calls" "$server_calls")" \
 		"$(both "$client_secrets" "$server_secrets")" \
 		"$(result "$client_secrets$client_calls")" "$(result "$server_secrets$server_calls")" \
