@@ -247,6 +247,41 @@ static __always_inline bool socket_has_unread(const struct socket_info *info, co
 	       BPF_CORE_READ(tcp, copied_seq) != BPF_CORE_READ(tcp, rcv_nxt);
 }
 
+#define STREAM_TLS 2 /* of stream.h */
+
+/* At the end of a connection: what passed by since the last call that was seen. */
+static __always_inline void socket_check_end(struct socket_info *info, const void *sk)
+{
+	const struct tcp_sock *tcp = sk;
+	__u32 direction, end, behind;
+	struct tlspcap_gap *gap;
+
+	if (info->stream != STREAM_TLS || (info->bound & SOCKET_MPTCP))
+		return;
+	for (direction = TLSPCAP_SENT; direction <= TLSPCAP_RECEIVED; direction++) {
+		end = direction == TLSPCAP_SENT ? BPF_CORE_READ(tcp, write_seq)
+						: BPF_CORE_READ(tcp, copied_seq);
+		behind = end - info->sequence[direction];
+		if (behind < 2 || behind > 1u << 31) /* 1: a FIN */
+			continue;
+		count_loss(TLSPCAP_LOSS_BYPASS);
+		gap = reserve_event(sizeof(*gap));
+		if (!gap)
+			continue;
+		__builtin_memset(gap, 0, sizeof(*gap));
+		fill_event(&gap->event, sizeof(*gap), TLSPCAP_EVENT_STREAM_GAP, 0);
+		/* Whose context this is says nothing. */
+		gap->event.pid = 0;
+		gap->event.tid = 0;
+		gap->event.sock_id = info->id;
+		gap->offset = info->offset[direction];
+		gap->length = behind - 1;
+		gap->direction = direction;
+		gap->reason = TLSPCAP_LOSS_BYPASS;
+		bpf_ringbuf_submit(gap, emit_flags());
+	}
+}
+
 static __always_inline int socket_changes(const void *address, __u16 protocol, int old_state,
 					  int new_state)
 {
@@ -270,6 +305,8 @@ static __always_inline int socket_changes(const void *address, __u16 protocol, i
 		socket_place(info, address);
 	}
 	final = new_state == TCP_CLOSE && !socket_has_unread(info, address);
+	if (final)
+		socket_check_end(info, address);
 	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))
 		socket_emit_state(info, old_state, new_state, final);
 	if (final)
@@ -287,6 +324,7 @@ static __always_inline int socket_ends(const void *address)
 
 	if (!info)
 		return 0;
+	socket_check_end(info, address);
 	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))
 		socket_emit_state(info, TCP_CLOSE, TCP_CLOSE, true);
 	bpf_map_delete_elem(&sockets, &sk);

@@ -14,7 +14,7 @@
 #include "syscall.h"
 
 /* STREAM_LOOKING 1: complete so far; whether it is TLS is not known yet */
-#define STREAM_TLS  2
+/* STREAM_TLS 2: of socket.h */
 #define STREAM_NONE 3 /* not TLS, or no longer to be followed */
 
 /* Bytes of both directions among which TLS must begin (STARTTLS comes after some words). */
@@ -377,6 +377,26 @@ static __always_inline bool stream_find_place(struct socket_info *info, const st
 	return true;
 }
 
+/*
+ * What a program receives by splice passes no hook, and a program may do nothing else. It is
+ * noticed when the thread that receives on this socket sends: nobody else can be in between the
+ * reading and the hook on it.
+ */
+static __always_inline void stream_check_received(struct socket_info *info, const struct sock *sk,
+						  __u32 mntns, const bool typed)
+{
+	__u32 copied, behind;
+
+	if ((info->bound & SOCKET_MPTCP) || info->reader != (__u32)bpf_get_current_pid_tgid())
+		return;
+	copied = TCP_FIELD(typed, sk, copied_seq);
+	behind = copied - info->sequence[TLSPCAP_RECEIVED];
+	if (!behind || (behind == 1 && stream_has_read_fin((const struct tcp_sock *)sk, copied)))
+		return;
+	stream_gap(info, mntns, TLSPCAP_RECEIVED, behind, TLSPCAP_LOSS_BYPASS);
+	info->sequence[TLSPCAP_RECEIVED] = copied;
+}
+
 static __always_inline struct stream_copy *stream_copy_get(__u64 thread)
 {
 	struct stream_copy *copy = bpf_map_lookup_elem(&stream_copies, &thread);
@@ -451,6 +471,10 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 	}
 	if (!stream_find_place(info, sk, mntns, direction, moved, typed))
 		return 0;
+	if (direction == TLSPCAP_SENT)
+		stream_check_received(info, sk, mntns, typed);
+	else
+		info->reader = (__u32)bpf_get_current_pid_tgid();
 	if ((direction == TLSPCAP_RECEIVED && (flags & MSG_TRUNC)) ||
 	    !stream_read_call(&registers)) {
 		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_BYPASS);

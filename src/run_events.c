@@ -132,6 +132,7 @@ void run_on_event(void *ctx, const struct tlspcap_event *event)
 	if (event->type == TLSPCAP_EVENT_OPEN)
 		name_namespace(run, event->mntns);
 	take_event(run, event);
-	if (event->type == TLSPCAP_EVENT_STREAM_GAP && gap->reason == TLSPCAP_LOSS_BYPASS)
+	if (event->type == TLSPCAP_EVENT_STREAM_GAP && gap->reason == TLSPCAP_LOSS_BYPASS &&
+	    event->pid)
 		run->bypassing = (pid_t)event->pid;
 }

@@ -42,6 +42,7 @@ struct records {
 	bool lost;			       /* there was a gap */
 	bool by_calls;			       /* the library's calls tell the plaintext */
 	bool has_random;		       /* the ClientHello was read */
+	bool called[2];			       /* after a loss, the calls told the plaintext */
 	bool unread[2];			       /* it was told that plaintext is missing */
 	bool settling;			       /* what was held is being given out */
 	bool sealed;			       /* plaintext is never wanted */

@@ -177,6 +177,8 @@ static void give_gap(struct records *records, const struct held *item)
 {
 	if (records->by_calls)
 		return; /* what the library's calls moved is whole */
+	if (records->called[item->direction] && item->reason == TLSPCAP_LOSS_BYPASS)
+		return;
 	/* Without keys what follows is as readable as what was before. */
 	if (records->decrypt && !records->sealed)
 		set_mode(records, RECORDS_PLAIN);
@@ -519,10 +521,14 @@ bool records_cover(struct conversation *conversation, uint8_t direction, bool ea
 	if (!records)
 		return false;
 	/* After a loss the calls may know what the records do not tell any more. */
-	if (records->mode == RECORDS_PLAIN)
-		return has_keys(records) &&
-		       decrypt_status(records->decrypt, side_of(conversation, direction)) ==
-			       DECRYPT_OK;
+	if (records->mode == RECORDS_PLAIN) {
+		enum decrypt_side side = side_of(conversation, direction);
+
+		if (has_keys(records) && decrypt_status(records->decrypt, side) == DECRYPT_OK)
+			return true;
+		records->called[direction] = true;
+		return false;
+	}
 	if (early || has_keys(records))
 		return true;
 	if (records->sealed)
