@@ -70,7 +70,7 @@ void report_totals(const char *path, const struct writer_counts *written,
 	line(counts->unknown_address, "conversations with an unknown address",
 	     "their frames say address=unknown");
 	line(counts->no_keys, "conversations without all their secrets",
-	     "failed handshakes, or libraries that were not probed in time");
+	     "libraries that were not probed in time, or that tell none");
 	line(counts->untied_secrets, "secrets whose connection was not found",
 	     "connections that were not captured from their start, QUIC; not in the file");
 	line(counts->datagram, "TLS objects on datagram sockets (DTLS, QUIC)",

@@ -54,9 +54,10 @@ struct conversation_info {
 	uint16_t local_port, remote_port;
 	uint8_t local[16], remote[16];	 /* network byte order, 4 or 16 bytes */
 	uint64_t syn_ns, established_ns; /* wall clock; 0: before the capture */
-	bool has_records;  /* the socket's bytes are known, from the first one without a gap */
-	bool has_keys;	   /* … and the secrets to decrypt them */
-	bool has_preamble; /* bytes passed before TLS began (STARTTLS) */
+	bool has_records;    /* the socket's bytes are known, from the first one without a gap */
+	bool has_keys;	     /* … and the secrets to decrypt them */
+	bool nothing_closed; /* … which are not needed: a handshake that failed, all of it read */
+	bool has_preamble;   /* bytes passed before TLS began (STARTTLS) */
 	bool has_random;
 	uint8_t client_random[TLSPCAP_RANDOM_LEN];
 	char server_name[TLSPCAP_INFO_LEN]; /* empty: unknown; not sanitized */

@@ -323,6 +323,14 @@ static void start_over(struct records *records)
 	secrets_find(&records->all->secrets, random, take_secret, records);
 }
 
+/* Something that came cannot be read without a secret. */
+static bool needs_secret(const struct records *records)
+{
+	return records->renegotiating || !records->decrypt ||
+	       decrypt_status(records->decrypt, DECRYPT_CLIENT) != DECRYPT_OK ||
+	       decrypt_status(records->decrypt, DECRYPT_SERVER) != DECRYPT_OK;
+}
+
 static enum conversation_source ask(struct records *records)
 {
 	struct conversations *all = records->all;
@@ -332,7 +340,8 @@ static enum conversation_source ask(struct records *records)
 
 	info->has_records = !records->lost && !records->by_calls;
 	info->has_keys = has_keys(records);
-	if (!info->has_keys && !records->by_calls)
+	info->nothing_closed = !records->lost && !needs_secret(records);
+	if (!info->has_keys && !info->nothing_closed && !records->by_calls)
 		all->counts.no_keys++;
 	if (!all->sink.choose || !all->sink.records)
 		return CONVERSATION_PLAINTEXT;
@@ -438,14 +447,6 @@ static void settle_if_ready(struct records *records)
 
 	if (records->mode == RECORDS_HELD && ready)
 		records_settle(records->conversation);
-}
-
-/* Something that came cannot be read without a secret. */
-static bool needs_secret(const struct records *records)
-{
-	return records->renegotiating || !records->decrypt ||
-	       decrypt_status(records->decrypt, DECRYPT_CLIENT) != DECRYPT_OK ||
-	       decrypt_status(records->decrypt, DECRYPT_SERVER) != DECRYPT_OK;
 }
 
 /* The ClientHello may say that this is the other end of one that we have: false. */

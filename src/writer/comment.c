@@ -70,7 +70,7 @@ bool comment_make(struct stream *stream)
 		info->role_assumed ? "(assumed)" : "", view_name(stream->view), info->number);
 	if (stream->view == VIEW_TLS && stream->withheld)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "secrets=withheld;");
-	else if (stream->view == VIEW_TLS && !info->has_keys)
+	else if (stream->view == VIEW_TLS && !info->has_keys && !info->nothing_closed)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "secrets=missing;");
 	n += (size_t)pair(text + n, sizeof(text) - n, "sni", info->server_name, "");
 	if (stream->h2_seen)
