@@ -64,7 +64,10 @@ void output_commit(struct output *output, size_t size);
 /* The same for a block that is worth nothing without the next one: both are kept, or none. */
 void output_commit_with_next(struct output *output, size_t size);
 
-/* Writes what is committed. 0 or negative errno (-EPIPE: the reader is gone). */
+/*
+ * Writes what is committed. 0 or negative errno (-EPIPE: the reader is gone, which is found out
+ * also when there is nothing to write).
+ */
 int output_flush(struct output *output);
 
 /* The first error of a write, or 0. */

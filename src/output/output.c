@@ -212,7 +212,7 @@ static int write_compressed(struct output *output)
 	return error;
 }
 
-int output_flush(struct output *output)
+static int flush_buffer(struct output *output)
 {
 	if (output->error || !output->used)
 		return output->error;
@@ -222,6 +222,22 @@ int output_flush(struct output *output)
 	output->used = 0;
 	output->n_ends = 0;
 	output->reserved = 0;
+	return output->error;
+}
+
+/* Without anything to write, a pipe's reader could be gone for hours unnoticed. */
+static bool reader_has_left(const struct output *output)
+{
+	struct pollfd poll_fd = {.fd = output->fd};
+
+	return output_is_pipe(output) && poll(&poll_fd, 1, 0) > 0 &&
+	       (poll_fd.revents & (POLLERR | POLLHUP));
+}
+
+int output_flush(struct output *output)
+{
+	if (!flush_buffer(output) && reader_has_left(output))
+		output->error = -EPIPE;
 	return output->error;
 }
 
@@ -245,7 +261,7 @@ uint8_t *output_reserve(struct output *output, size_t size)
 	if (size > PCAPNG_BLOCK_MAX || output->error)
 		return NULL;
 	if (size > output->size - output->used || output->n_ends == BLOCKS_MAX) {
-		if (output_flush(output))
+		if (flush_buffer(output))
 			return NULL;
 		if (size > output->size && !grow(output, size))
 			return NULL;
@@ -303,7 +319,7 @@ bool output_is_pipe(const struct output *output)
 
 int output_close(struct output *output)
 {
-	int error = output_flush(output);
+	int error = flush_buffer(output);
 
 	/* EINTR: Linux has closed it nevertheless. Other errors are late write errors. */
 	if (close(output->fd) && errno != EINTR && !error)
