@@ -39,7 +39,7 @@ static uint64_t find_text(const struct elf_file *elf, const char *text, uint64_t
 		const uint8_t *start = elf->bytes + segment->offset, *end = start + segment->size;
 		const uint8_t *at = start;
 
-		if (segment->executable || from >= segment->address + segment->size)
+		if (from >= segment->address + segment->size)
 			continue;
 		if (from > segment->address)
 			at += from - segment->address;
@@ -238,8 +238,6 @@ static void find_version(const struct elf_file *elf, char *to, size_t size)
 		const char *start = (const char *)elf->bytes + elf->segments[i].offset;
 		const char *end = start + elf->segments[i].size, *at = start;
 
-		if (elf->segments[i].executable)
-			continue;
 		while ((at = memmem(at, (size_t)(end - at), crate, sizeof(crate) - 1))) {
 			/* Not "hyper-rustls-". */
 			bool whole = at > start && at[-1] != '-';
