@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+# The capabilities that a capture needs are enough, as root and as another user; --doctor names
+# each one that is missing; a low limit of locked memory that cannot be lifted is no obstacle.
+. "$(dirname "$0")/lib.sh"
+need curl nginx setpriv prlimit
+
+needed=(bpf perfmon sys_ptrace)
+wanted=(checkpoint_restore dac_read_search)
+start_container client
+start_nginx nginx 443
+make_body "$W/served/body" 20000
+mkdir "$W/out" && chmod 777 "$W/out"
+program=$TLSPCAP
+
+# From here on, tlspcap is that user and has those capabilities only.
+limit() # USER CAPABILITY...
+{
+	local user=$1 list
+
+	shift
+	list=-all$(printf ',+%s' "$@")
+	cat >"$W/limited" <<-END
+		#!/bin/sh
+		exec setpriv --reuid=$user --clear-groups --bounding-set=$list --inh-caps=$list \\
+			--ambient-caps=$list -- $program "\$@"
+	END
+	chmod 755 "$W/limited"
+	TLSPCAP=$W/limited
+}
+
+works() # NAME
+{
+	rm -f "$W/out/case.pcapng" "$W/keys"
+	start_capture case -w "$W/out/case.pcapng" "--mntns=${container_mntns[client]}"
+	check "$1: curl" env SSLKEYLOGFILE="$W/keys" nsenter --target "${container_pid[client]}" \
+		--mount --pid --root --wdns=/ -- curl -sSk --fail --max-time "$TIMEOUT" --http2 \
+		-o "$W/got" https://127.0.0.1/body
+	stop_capture case
+	# Without the wanted ones, what appears later may be missed, and that is said.
+	same "$1: no gap" '' "$(grep LOST "$W/case.said")"
+	shows_bodies "$1" "$W/out/case.pcapng" "$(hashes "$W/served/body")"
+	shows_secrets "$1" "$W/out/case.pcapng" "$W/keys"
+}
+
+limit 0 "${needed[@]}"
+works 'root, what is needed'
+limit 65534 "${needed[@]}" "${wanted[@]}"
+works 'nobody, what is needed and wanted'
+check 'nobody: --doctor says that it works' "$TLSPCAP" --doctor
+
+for missing in "${needed[@]}"; do
+	rest=("${needed[@]}" "${wanted[@]}")
+	rest=("${rest[@]/#$missing/}")
+	# shellcheck disable=SC2068 # the one that is missing is empty
+	limit 0 ${rest[@]}
+	said=$("$TLSPCAP" --doctor)
+	same "without $missing: --doctor ends with" 1 $?
+	check "without $missing: --doctor names it" \
+		grep -iE "^MISSING +privileges +CAP_$missing is missing" <<<"$said"
+done
+for missing in "${wanted[@]}"; do
+	rest=("${needed[@]}" "${wanted[@]}")
+	rest=("${rest[@]/#$missing/}")
+	# shellcheck disable=SC2068
+	limit 0 ${rest[@]}
+	check "without $missing: --doctor notes it" \
+		grep -iE "^note +privileges +CAP_$missing is missing" <("$TLSPCAP" --doctor)
+done
+
+cat >"$W/limited" <<-END
+	#!/bin/sh
+	exec prlimit --memlock=8388608:8388608 setpriv --bounding-set=-sys_resource \\
+		--inh-caps=-sys_resource -- $program "\$@"
+END
+works 'root without CAP_SYS_RESOURCE, 8 MiB of locked memory'
+finish
