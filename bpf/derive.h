@@ -8,6 +8,7 @@
 
 #include "call.h"
 #include "hint.h"
+#include "machine.h"
 #include "secret.h"
 
 #define DERIVE_LABEL_MAX	12 /* the longest of the key log's labels in TLS 1.3's own words */
@@ -16,20 +17,12 @@
 #define DERIVE_RANDOMS_LENGTH	64 /* the server's and then the client's (RFC 5246, 6.3) */
 #define DERIVE_MASTER_LENGTH	48
 
-#if defined(__TARGET_ARCH_x86)
-#define DERIVE_SIXTH(ctx) ((ctx)->r9) /* libbpf 1.1 has no name for it */
-#elif defined(__TARGET_ARCH_arm64)
-#define DERIVE_SIXTH(ctx) (__PT_REGS_CAST(ctx)->regs[5])
-#else
-#error "the sixth argument's register of this machine is not known"
-#endif
-
 /* The argument `n` on the stack, 0 the first of them, when the function begins. */
 static __always_inline __u64 derive_argument(struct pt_regs *ctx, __u32 n)
 {
 	__u64 value = 0;
 
-	bpf_probe_read_user(&value, sizeof(value), (const void *)(PT_REGS_SP(ctx) + 8 + 8 * n));
+	bpf_probe_read_user(&value, sizeof(value), (const void *)(PT_REGS_SP(ctx) + STACK_ARGUMENT + 8 * n));
 	return value;
 }
 

@@ -44,20 +44,13 @@ static __always_inline bool go_read_arguments(struct pt_regs *ctx, bool on_stack
 
 	if (on_stack)
 		return go_read_stack_words(ctx, arguments);
-	word[0] = ctx->rax;
-	word[1] = ctx->rbx;
-	word[2] = ctx->rcx;
-	word[3] = ctx->rdi;
-	word[4] = ctx->rsi;
-	word[5] = ctx->r8;
-	word[6] = ctx->r9;
-	word[7] = ctx->r10;
+	GO_WORDS(ctx, word);
 	return true;
 }
 
 static __always_inline __u64 go_current(struct pt_regs *ctx, bool on_stack)
 {
-	return on_stack ? goroutine_by_storage() : ctx->r14;
+	return on_stack ? goroutine_by_storage() : GO_CURRENT(ctx);
 }
 
 /* --- secrets ------------------------------------------------------------------------------- */
@@ -259,7 +252,7 @@ static __always_inline bool go_guess_call(struct pt_regs *ctx, const struct goro
 /* The bytes that the call has moved; 0: none, or it failed before any. */
 static __always_inline __u64 go_moved(struct pt_regs *ctx, bool on_stack)
 {
-	__s64 moved = ctx->rax;
+	__s64 moved = GO_RETURNED(ctx);
 
 	if (on_stack && bpf_probe_read_user(&moved, sizeof(moved),
 					    (const void *)(PT_REGS_SP(ctx) + 8 + 8 * GO_RESULT))) {

@@ -9,6 +9,7 @@
 #ifndef TLSPCAP_BPF_GOROUTINE_H
 #define TLSPCAP_BPF_GOROUTINE_H
 
+#include "machine.h"
 #include "socket.h"
 
 #define GOROUTINE_DEPTH 4     /* TLS inside TLS is two */
@@ -53,12 +54,16 @@ __u32 goroutines_probed = 0;
 
 static __always_inline __u64 goroutine_by_storage(void)
 {
+#if defined(__TARGET_ARCH_x86)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u64 base = BPF_CORE_READ(task, thread.fsbase), g;
 
 	if (bpf_probe_read_user(&g, sizeof(g), (const void *)(base + GOROUTINE_TLS)))
 		return 0;
 	return g;
+#else
+	return 0; /* where it is there is not known */
+#endif
 }
 
 /* False: `g` is no goroutine that runs on a stack with `sp`. */
@@ -172,7 +177,7 @@ static __always_inline int goroutine_used(const struct sock *sk)
 	__u64 g = 0;
 	__u32 n;
 
-	if (!bpf_probe_read_kernel(&g, sizeof(g), &regs->r14))
+	if (!bpf_probe_read_kernel(&g, sizeof(g), &GO_CURRENT(regs)))
 		goroutine = goroutine_find(g);
 	if (!goroutine)
 		goroutine = goroutine_find(goroutine_by_storage());

@@ -15,7 +15,7 @@
 static __always_inline void wolfssl_prf(struct pt_regs *ctx, __u32 library, __u32 mntns)
 {
 	if ((__u32)PT_REGS_PARM4(ctx) != DERIVE_MASTER_LENGTH ||
-	    (__u32)DERIVE_SIXTH(ctx) != DERIVE_EXPANSION_LENGTH ||
+	    (__u32)REGISTER_SIXTH(ctx) != DERIVE_EXPANSION_LENGTH ||
 	    (__u32)derive_argument(ctx, 1) != DERIVE_RANDOMS_LENGTH ||
 	    !derive_is_expansion(PT_REGS_PARM5(ctx)))
 		return;
