@@ -22,7 +22,8 @@ static __always_inline __u64 derive_argument(struct pt_regs *ctx, __u32 n)
 {
 	__u64 value = 0;
 
-	bpf_probe_read_user(&value, sizeof(value), (const void *)(PT_REGS_SP(ctx) + STACK_ARGUMENT + 8 * n));
+	bpf_probe_read_user(&value, sizeof(value),
+			    (const void *)(PT_REGS_SP(ctx) + STACK_ARGUMENT + 8 * n));
 	return value;
 }
 

@@ -101,7 +101,7 @@ static __always_inline void rustls_master(struct pt_regs *ctx, __u32 mntns)
 {
 	const struct tlspcap_path path = {.steps = 1};
 	const struct secret_call call = {
-		.secret = DERIVE_SIXTH(ctx),
+		.secret = REGISTER_SIXTH(ctx),
 		.random_base = PT_REGS_PARM4(ctx),
 		.length = RUSTLS_MASTER_LENGTH,
 		.mntns = mntns,
