@@ -57,7 +57,7 @@ http2_bodies() # SUITE FILE FOLDER NAME FIELD FILTER
 	while IFS= read -r body; do
 		n=$((n + 1))
 		printf '%s' "$body" | xxd -r -p >"$3/http2.$4.$n"
-	done < <(tshark_of "$1" -r "$2" -Y "$6" -T fields -e "$5" | grep .)
+	done < <(tshark_of "$1" -r "$2" -Y "$6" -T fields -e "$5" | tr , '\n' | grep .)
 }
 
 # Lines of an .expert file that a clean file has not: analysis flags, malformed, Warn, Error.
