@@ -8,7 +8,8 @@
 . "$E2E/go-talk"
 need openssl
 
-[[ ${E2E_GO:-} ]] || E2E_GO='1.15:stripped 1.27:pie-stripped'
+# VERSION:LINK:SOURCE[:wrapped]
+: "${E2E_GO_MOVES:=1.15:stripped:probes 1.27:pie-stripped:auto 1.27:pie-stripped:probes:wrapped}"
 connections=${E2E_GO_CONNECTIONS:-25} requests=${E2E_GO_REQUESTS:-400}
 make_certificate server
 start_container client
@@ -68,15 +69,14 @@ moves_case()
 }
 
 servers=0
-for one in $E2E_GO; do
-	if ! go_build "${one%:*}" "${one#*:}"; then
+for one in $E2E_GO_MOVES; do
+	IFS=: read -r version link source wrapped <<<"$one"
+	if ! go_build "$version" "$link"; then
 		printf 'SKIP: %s\n' "$go_missing"
 		continue
 	fi
-	for source in auto probes; do
-		moves_case "Go ${one%:*}, ${one#*:}, --source=$source" $source
-	done
-	moves_case "Go ${one%:*}, ${one#*:}, --source=probes, wrapped" probes -wrap
+	moves_case "Go $version, $link, --source=$source${wrapped:+, wrapped}" "$source" \
+		${wrapped:+-wrap}
 done
 ((servers)) || skip 'no Go compiler is there'
 finish

@@ -7,7 +7,8 @@
 . "$E2E/go-talk"
 need openssl
 
-[[ ${E2E_GO:-} ]] || E2E_GO='1.15:stripped 1.19:normal 1.24:stripped 1.27:pie-stripped'
+# VERSION:LINK
+: "${E2E_GO:=1.15:stripped 1.19:normal 1.24:stripped 1.27:pie-stripped}"
 make_certificate server
 start_container client
 start_container server
