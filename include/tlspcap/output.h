@@ -79,11 +79,16 @@ uint64_t output_bytes(const struct output *output);
 /* Written so far, bytes: after compression, without what is in the buffer. */
 uint64_t output_written(const struct output *output);
 
-/* Which file it is: two are one exactly when both numbers are equal. */
+/*
+ * Which file it is: two are one exactly when all numbers are equal. Inode numbers are used again,
+ * times of birth are not (0 where the file system has none).
+ */
 struct output_identity {
-	uint64_t device, inode;
+	uint64_t device, inode, birth_ns;
 };
 struct output_identity output_identity(const struct output *output);
+/* Whether that name in the folder, no link followed, is that file. */
+bool output_is_there(int folder, const char *name, const struct output_identity *identity);
 
 bool output_is_pipe(const struct output *output);
 

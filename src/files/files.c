@@ -214,8 +214,10 @@ static int create(struct files_set *set, uint64_t time_ns, char name[NAME_SIZE],
 	int error = -EEXIST;
 
 	for (int i = 0; i < ATTEMPTS && error == -EEXIST; i++) {
+		/* A name that had no number has used none. */
+		set->number += !i || form_of(files, i - 1) != NAME_BARE;
 		if (!name_make(set->stem, files->pattern.suffix, form_of(files, i),
-			       files->rules.times_in_path, ++set->number, time_ns, name))
+			       files->rules.times_in_path, set->number, time_ns, name))
 			return -ENAMETOOLONG;
 		if ((size_t)snprintf(path, sizeof(path), "%s%s", files->folder_name, name) >=
 		    sizeof(path))

@@ -4,9 +4,7 @@
  * its own: what is deleted is the oldest file of the set that has most, never one of a set
  * that has less than its share.
  */
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <files/internal.h>
 
@@ -44,12 +42,10 @@ static void delete_oldest(struct files_set *set)
 {
 	struct files *files = set->files;
 	struct kept *kept = set->oldest;
-	struct stat status;
 
 	if (files->options.privilege)
 		files->options.privilege(true);
-	if (!fstatat(files->folder, kept->name, &status, AT_SYMLINK_NOFOLLOW) &&
-	    status.st_dev == kept->identity.device && status.st_ino == kept->identity.inode &&
+	if (output_is_there(files->folder, kept->name, &kept->identity) &&
 	    !unlinkat(files->folder, kept->name, 0))
 		files->counts.deleted++;
 	if (files->options.privilege)

@@ -58,14 +58,16 @@ static off_t last_boundary(int fd, off_t at, off_t size)
 
 static void mend(const struct guard_slot *slot)
 {
-	int fd = open(slot->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat status;
 	off_t end;
+	int fd;
 
+	if (!output_is_there(AT_FDCWD, slot->path, &slot->identity))
+		return;
+	fd = open(slot->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (!fstat(fd, &status) && S_ISREG(status.st_mode) &&
-	    status.st_dev == slot->identity.device && status.st_ino == slot->identity.inode &&
+	if (!fstat(fd, &status) && status.st_ino == slot->identity.inode &&
 	    status.st_size > (off_t)slot->safe) {
 		end = slot->gzip ? (off_t)slot->safe
 				 : last_boundary(fd, (off_t)slot->safe, status.st_size);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "output/open.h"
@@ -197,4 +198,32 @@ int output_open_fd(const char *path, char **why)
 {
 	*why = NULL;
 	return strcmp(path, "-") ? open_path(path, why) : open_standard_output(why);
+}
+
+int output_identify(int folder, const char *name, int flags, struct output_identity *identity,
+		    mode_t *type)
+{
+	struct statx status;
+
+	if (statx(folder, name, flags, STATX_TYPE | STATX_INO | STATX_BTIME, &status))
+		return -errno;
+	*identity = (struct output_identity){
+		.device = makedev(status.stx_dev_major, status.stx_dev_minor),
+		.inode = status.stx_ino,
+	};
+	if (status.stx_mask & STATX_BTIME)
+		identity->birth_ns =
+			(uint64_t)status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec;
+	*type = status.stx_mode & S_IFMT;
+	return 0;
+}
+
+bool output_is_there(int folder, const char *name, const struct output_identity *identity)
+{
+	struct output_identity there;
+	mode_t type;
+
+	return !output_identify(folder, name, AT_SYMLINK_NOFOLLOW, &there, &type) &&
+	       S_ISREG(type) && there.device == identity->device &&
+	       there.inode == identity->inode && there.birth_ns == identity->birth_ns;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,21 +62,17 @@ static struct output *new_output(const struct output_options *options)
 /* Takes over the descriptor, or the negative errno in its place. */
 static int begin(struct output *output, const struct output_options *options, int fd)
 {
-	struct stat status;
 	int error;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &status)) {
-		error = -errno;
+	error = output_identify(fd, "", AT_EMPTY_PATH, &output->identity, &output->type);
+	if (error) {
 		close(fd);
 		return error;
 	}
 	output->fd = fd;
-	output->type = status.st_mode & S_IFMT;
-	output->identity.device = status.st_dev;
-	output->identity.inode = status.st_ino;
-	if (options && S_ISREG(status.st_mode))
+	if (options && S_ISREG(output->type))
 		output->slot =
 			guard_take(options->guard, options->path, output->identity, options->gzip);
 	return 0;
