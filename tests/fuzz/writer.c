@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Any bytes as events, through conversations and the writer into a file in memory, which
- * must be a well-formed pcapng in the end: section header, whole blocks, lengths that agree.
+ * Any bytes as events, through conversations and the writer into files in memory, which
+ * must be well-formed pcapng in the end: section header, whole blocks, lengths that agree.
  *
- * The input's first byte chooses the view; then come commands. Secrets and handshakes are
+ * The input's first byte chooses the view, the second one how files follow one another; then come
+ * commands. Secrets and handshakes are
  * those of one real exchange, made once, so that all of the path is reached.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,28 +168,47 @@ static void check_blocks(const uint8_t *bytes, size_t size)
 	}
 }
 
-/* The file has no name any more, so that nothing is left behind. */
-static int open_file(const struct writer_options *options, struct writer **writer)
+static void check_file(const char *folder, const char *name)
 {
-	char *why;
-	int fd;
-
-	require(!writer_open(options, writer, &why));
-	fd = open(options->path, O_RDONLY | O_CLOEXEC);
-	require(fd >= 0 && !unlink(options->path));
-	return fd;
-}
-
-static void check_file(int fd)
-{
+	char path[512];
 	struct stat status;
 	void *file;
+	int fd;
 
-	require(!fstat(fd, &status) && status.st_size > 0);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	require(fd >= 0 && !unlink(path) && !fstat(fd, &status) && status.st_size > 0);
 	file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	require(file != MAP_FAILED);
 	check_blocks(file, (size_t)status.st_size);
 	munmap(file, (size_t)status.st_size);
+	close(fd);
+}
+
+/* All files of the folder, and nothing is left of it. */
+static void check_files(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	size_t n = 0;
+
+	require(dir);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		check_file(folder, entry->d_name);
+		n++;
+	}
+	closedir(dir);
+	require(n > 0 && !rmdir(folder));
+}
+
+static void set_rules(struct files_rules *rules, uint8_t how)
+{
+	rules->packets = how & 7;
+	rules->bytes = (uint64_t)(how >> 3 & 3) * 700;
+	rules->duration_ns = (uint64_t)(how >> 5 & 1) * 100000000;
+	rules->keep = how & 0x40 && how & 0x3f ? 2 : 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
@@ -195,33 +216,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	static const enum view_kind views[] = {VIEW_AUTO, VIEW_TLS, VIEW_NULL_TLS, VIEW_PLAIN};
 	const struct conversation_limits limits = {
 		.objects = 6, .held_bytes = 20000, .held_bytes_each = 15000, .secrets = 64};
-	char path[64];
-	const struct writer_options options = {
+	char folder[64], path[96], *why;
+	struct writer_options options = {
 		.path = path,
 		.view = size ? views[input[0] & 3] : VIEW_AUTO,
 		.application = "fuzz",
+		.no_secrets = size > 1 && input[1] & 0x80,
 	};
 	struct feeding f = {.exchange = exchange_of(size ? input[0] >> 2 : 0)};
 	struct writer *writer;
-	int fd;
 
-	snprintf(path, sizeof(path), "/dev/shm/tlspcap-fuzz-%d", (int)getpid());
-	fd = open_file(&options, &writer);
+	snprintf(folder, sizeof(folder), "/dev/shm/tlspcap-fuzz-%d", (int)getpid());
+	snprintf(path, sizeof(path), "%s/out", folder);
+	require(!mkdir(folder, 0700));
+	if (size > 1)
+		set_rules(&options.rules, input[1]);
+	require(!writer_open(&options, &writer, &why));
 	f.all = conversations_new(&limits, writer_sink(writer));
 	require(f.all);
 	events_init(&f.events, take, &f);
 	for (uint8_t i = 0; i < SOCKETS; i++)
 		stream_begin(&f.ends[i], &f.events, 100u + i, NULL);
-	while (size > 3) {
-		size_t taken = command(&f, input, size);
+	while (size > 4) {
+		size_t taken = command(&f, input + 1, size - 1);
 
 		input += taken;
 		size -= taken;
 	}
 	conversations_finish(f.all);
 	require(!writer_close(writer));
-	check_file(fd);
+	check_files(folder);
 	conversations_free(f.all);
-	close(fd);
 	return 0;
 }
