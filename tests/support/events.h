@@ -146,11 +146,17 @@ static inline void events_info(struct events *events, __u64 tls, enum tlspcap_in
 	events_put(events, &info, sizeof(info), TLSPCAP_EVENT_INFO, tls, 0);
 }
 
-static inline void events_state(struct events *events, __u64 sock, __u8 from, __u8 to)
+static inline void events_state_end(struct events *events, __u64 sock, __u8 from, __u8 to,
+				    __u8 final)
 {
-	struct tlspcap_state state = {.old_state = from, .new_state = to};
+	struct tlspcap_state state = {.old_state = from, .new_state = to, .final = final};
 
 	events_put(events, &state, sizeof(state), TLSPCAP_EVENT_STATE, 0, sock);
+}
+
+static inline void events_state(struct events *events, __u64 sock, __u8 from, __u8 to)
+{
+	events_state_end(events, sock, from, to, 0);
 }
 
 static inline void events_close(struct events *events, __u64 tls)

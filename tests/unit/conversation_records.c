@@ -52,6 +52,9 @@ static void plaintext_is_exact(void **state)
 		{.secrets = SECRETS_FIRST},
 		{.secrets = SECRETS_LAST},
 		{.secrets = SECRETS_AS_TOLD, .chunk = 5},
+		/* Who reads a header byte by byte. */
+		{.secrets = SECRETS_AS_TOLD, .chunk = 1},
+		{.secrets = SECRETS_FIRST, .chunk = 2},
 	};
 
 	(void)state;
@@ -72,6 +75,31 @@ static void plaintext_is_exact(void **state)
 					 exchange->early_length);
 			finish(&f);
 		}
+		exchange_free(exchange);
+	}
+}
+
+/* Nothing can follow on a closed socket: its end is told with it. Others wait for what may. */
+static void a_final_state_ends_at_once(void **state)
+{
+	(void)state;
+	for (int final = 0; final < 2; final++) {
+		struct exchange *exchange = exchange_run(&simple);
+		struct stream_end end;
+		struct fixture f;
+
+		begin(&f, NULL, CONVERSATION_RECORDS);
+		stream_open_end(&end, &f.events, 7, NULL);
+		play(&end, exchange, 0, NULL);
+		assert_int_equal(f.closed_opened, 1);
+		events_state(&f.events, 7, ESTABLISHED, FIN_WAIT1);
+		events_state_end(&f.events, 7, FIN_WAIT1, CLOSE, final);
+		assert_int_equal(f.closed_opened, !final);
+		f.events.now += SECOND;
+		events_clock(&f.events, 0);
+		assert_int_equal(f.closed_opened, 0);
+		assert_int_equal(f.end, CONVERSATION_END_LOCAL);
+		finish(&f);
 		exchange_free(exchange);
 	}
 }
@@ -429,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(genuine_bytes_are_exact),
 		cmocka_unit_test(plaintext_is_exact),
+		cmocka_unit_test(a_final_state_ends_at_once),
 		cmocka_unit_test(a_sink_without_records_gets_plaintext),
 		cmocka_unit_test(words_before_tls_are_kept),
 		cmocka_unit_test(without_secrets_they_wait_and_go),
