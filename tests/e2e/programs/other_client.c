@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <glob.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,9 +54,6 @@ static void *find(void *library, const char *name)
 	return function;
 }
 
-/* A pointer to a function, in the type that the caller declares. */
-#define FIND(library, type, name) ((type)(uintptr_t)find(library, name))
-
 static int connect_to(int port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -87,27 +83,33 @@ static ssize_t wolfssl_write(void *tls, void *bytes, size_t size)
 
 static void open_wolfssl(struct connection *connection, const char *version, int fd)
 {
-	static const char *const methods[][2] = {{"1.2", "wolfTLSv1_2_client_method"},
-						 {"1.3", "wolfTLSv1_3_client_method"},
-						 {"any", "wolfSSLv23_client_method"}};
-	void *library = open_library("libwolfssl"), *context, *method = NULL;
+	void *library = open_library("libwolfssl"), *context;
+	void *(*new_context)(void *) = find(library, "wolfSSL_CTX_new");
+	void (*set_verify)(void *, int, void *) = find(library, "wolfSSL_CTX_set_verify");
+	void *(*new_tls)(void *) = find(library, "wolfSSL_new");
+	int (*set_fd)(void *, int) = find(library, "wolfSSL_set_fd");
+	int (*init)(void) = find(library, "wolfSSL_Init");
+	int (*connect)(void *) = find(library, "wolfSSL_connect");
+	void *(*method)(void);
 
-	FIND(library, int (*)(void), "wolfSSL_Init")();
-	for (size_t i = 0; i < 3; i++) {
-		if (!strcmp(version, methods[i][0]))
-			method = FIND(library, void *(*)(void), methods[i][1])();
-	}
-	context = FIND(library, void *(*)(void *), "wolfSSL_CTX_new")(method);
-	FIND(library, void (*)(void *, int, void *), "wolfSSL_CTX_set_verify")(context, 0, NULL);
-	connection->tls = FIND(library, void *(*)(void *), "wolfSSL_new")(context);
-	FIND(library, int (*)(void *, int), "wolfSSL_set_fd")(connection->tls, fd);
-	wolf_read = FIND(library, int (*)(void *, void *, int), "wolfSSL_read");
-	wolf_write = FIND(library, int (*)(void *, const void *, int), "wolfSSL_write");
-	if (FIND(library, int (*)(void *), "wolfSSL_connect")(connection->tls) != 1)
+	if (!strcmp(version, "1.2"))
+		method = find(library, "wolfTLSv1_2_client_method");
+	else if (!strcmp(version, "1.3"))
+		method = find(library, "wolfTLSv1_3_client_method");
+	else
+		method = find(library, "wolfSSLv23_client_method");
+	wolf_read = find(library, "wolfSSL_read");
+	wolf_write = find(library, "wolfSSL_write");
+	init();
+	context = new_context(method());
+	set_verify(context, 0, NULL);
+	connection->tls = new_tls(context);
+	set_fd(connection->tls, fd);
+	if (connect(connection->tls) != 1)
 		fail("wolfSSL_connect");
 	connection->read = wolfssl_read;
 	connection->write = wolfssl_write;
-	connection->close = FIND(library, void (*)(void *), "wolfSSL_shutdown");
+	connection->close = find(library, "wolfSSL_shutdown");
 }
 
 /* --- mbedTLS: its objects are the caller's memory, larger here than any version needs -- */
@@ -152,35 +154,41 @@ static void open_mbedtls(struct connection *connection, const char *version, int
 {
 	static _Alignas(16) char tls[16384], config[16384];
 	static int socket_fd;
+	void *crypto = open_library("libmbedcrypto"), *x509 = open_library("libmbedx509");
+	void *library = open_library("libmbedtls");
+	int (*psa_init)(void) = dlsym(crypto, "psa_crypto_init");
+	void (*init)(void *) = find(library, "mbedtls_ssl_init");
+	void (*init_config)(void *) = find(library, "mbedtls_ssl_config_init");
+	int (*defaults)(void *, int, int, int) = find(library, "mbedtls_ssl_config_defaults");
+	void (*max_version)(void *, int, int) = find(library, "mbedtls_ssl_conf_max_version");
+	void (*set_verify)(void *, int) = find(library, "mbedtls_ssl_conf_authmode");
+	void (*set_random)(void *, int (*)(void *, unsigned char *, size_t), void *) =
+		find(library, "mbedtls_ssl_conf_rng");
+	int (*setup)(void *, void *) = find(library, "mbedtls_ssl_setup");
+	int (*set_name)(void *, const char *) = find(library, "mbedtls_ssl_set_hostname");
+	void (*set_bio)(void *, void *, int (*)(void *, const unsigned char *, size_t),
+			int (*)(void *, unsigned char *, size_t), void *) =
+		find(library, "mbedtls_ssl_set_bio");
+	int (*handshake)(void *) = find(library, "mbedtls_ssl_handshake");
 	int result;
-	void *crypto = open_library("libmbedcrypto"), *library;
-	void *psa_init = dlsym(crypto, "psa_crypto_init");
 
-	open_library("libmbedx509");
-	library = open_library("libmbedtls");
+	(void)x509;
 	socket_fd = fd;
 	if (psa_init)
-		((int (*)(void))(uintptr_t)psa_init)();
-	FIND(library, void (*)(void *), "mbedtls_ssl_init")(tls);
-	FIND(library, void (*)(void *), "mbedtls_ssl_config_init")(config);
-	FIND(library, int (*)(void *, int, int, int), "mbedtls_ssl_config_defaults")
-	(config, 0, 0, 0);
-	if (!strcmp(version, "1.2")) /* 3.3 on the wire */
-		FIND(library, void (*)(void *, int, int), "mbedtls_ssl_conf_max_version")
-	(config, 3, 3);
-	FIND(library, void (*)(void *, int), "mbedtls_ssl_conf_authmode")(config, 0);
-	FIND(library, void (*)(void *, void *, void *), "mbedtls_ssl_conf_rng")
-	(config, (void *)(uintptr_t)mbedtls_random, NULL);
-	if (FIND(library, int (*)(void *, void *), "mbedtls_ssl_setup")(tls, config))
+		psa_init();
+	init(tls);
+	init_config(config);
+	defaults(config, 0, 0, 0);
+	if (!strcmp(version, "1.2"))
+		max_version(config, 3, 3); /* as on the wire */
+	set_verify(config, 0);
+	set_random(config, mbedtls_random, NULL);
+	if (setup(tls, config) || set_name(tls, "server.test"))
 		fail("mbedtls_ssl_setup");
-	FIND(library, int (*)(void *, const char *), "mbedtls_ssl_set_hostname")
-	(tls, "server.test");
-	FIND(library, void (*)(void *, void *, void *, void *, void *), "mbedtls_ssl_set_bio")
-	(tls, &socket_fd, (void *)(uintptr_t)mbedtls_send, (void *)(uintptr_t)mbedtls_receive,
-	 NULL);
-	mbed_read = FIND(library, int (*)(void *, void *, size_t), "mbedtls_ssl_read");
-	mbed_write = FIND(library, int (*)(void *, const void *, size_t), "mbedtls_ssl_write");
-	result = FIND(library, int (*)(void *), "mbedtls_ssl_handshake")(tls);
+	set_bio(tls, &socket_fd, mbedtls_send, mbedtls_receive, NULL);
+	mbed_read = find(library, "mbedtls_ssl_read");
+	mbed_write = find(library, "mbedtls_ssl_write");
+	result = handshake(tls);
 	if (result) {
 		fprintf(stderr, "other_client: mbedtls_ssl_handshake: -0x%x\n", -result);
 		exit(1);
@@ -188,7 +196,7 @@ static void open_mbedtls(struct connection *connection, const char *version, int
 	connection->tls = tls;
 	connection->read = mbedtls_read;
 	connection->write = mbedtls_write;
-	connection->close = FIND(library, void (*)(void *), "mbedtls_ssl_close_notify");
+	connection->close = find(library, "mbedtls_ssl_close_notify");
 }
 
 /* --- HTTP ---------------------------------------------------------------------------- */
