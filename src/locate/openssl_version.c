@@ -29,38 +29,52 @@ struct texts {
 	uint64_t segments; /* a bit for each */
 };
 
-/* The next place of `text` behind `at`, or the first for NULL; *end is its segment's end. */
-static const char *find_text(const struct texts *texts, const char *text, const char *at,
-			     const char **end)
-{
-	for (size_t i = 0; i < texts->elf->n_segments; i++) {
-		const struct elf_segment *segment = &texts->elf->segments[i];
-		const char *start = (const char *)texts->elf->bytes + segment->offset;
-		const char *found;
+/* Where a text was found: in which segment, and how far into it. */
+struct place {
+	size_t segment;
+	uint64_t into;
+};
 
-		*end = start + segment->size;
-		if (!(texts->segments >> i & 1) || (at && (at < start || at >= *end)))
+/* The next `text` from *place on, and in *rest what is left of its segment; or NULL. */
+static const char *find_text(const struct texts *texts, const char *text, struct place *place,
+			     size_t *rest)
+{
+	for (; place->segment < texts->elf->n_segments; place->segment++, place->into = 0) {
+		const struct elf_segment *segment = &texts->elf->segments[place->segment];
+		const uint8_t *start = texts->elf->bytes + segment->offset, *found;
+
+		if (!(texts->segments >> place->segment & 1) || place->into >= segment->size)
 			continue;
-		found = memmem(at ? at : start, (size_t)(*end - (at ? at : start)), text,
+		found = memmem(start + place->into, segment->size - place->into, text,
 			       strlen(text));
-		if (found)
-			return found;
-		at = NULL;
+		if (!found)
+			continue;
+		place->into = (uint64_t)(found - start);
+		*rest = segment->size - place->into;
+		return (const char *)found;
 	}
 	return NULL;
+}
+
+static bool has_text(const struct texts *texts, const char *text)
+{
+	struct place place = {0};
+	size_t rest;
+
+	return find_text(texts, text, &place, &rest);
 }
 
 /* The product's own words, such as "OpenSSL 1.1.1w  11 Sep 2023". */
 static bool version_by_text(const struct texts *texts, const char *product, char *to, size_t size)
 {
-	const char *at = NULL, *end;
+	size_t length = strlen(product), rest;
+	struct place place = {0};
+	const char *at;
 
-	while ((at = find_text(texts, product, at, &end))) {
-		at += strlen(product);
-		if (copy_number(at, (size_t)(end - at), to, size))
+	while ((at = find_text(texts, product, &place, &rest))) {
+		if (copy_number(at + length, rest - length, to, size))
 			return true;
-		if (at == end)
-			return false;
+		place.into += length;
 	}
 	return false;
 }
@@ -100,15 +114,14 @@ static bool is_boringssl(const struct texts *texts)
 {
 	struct elf_function function = {.name = "SSL_early_callback_ctx_extension_get"};
 	char number[16];
-	const char *end;
 
 	elf_file_find(texts->elf, &function, 1);
 	if (function.found)
 		return true;
 	if (version_by_text(texts, "OpenSSL ", number, sizeof(number)) &&
-	    !find_text(texts, "(compatible; BoringSSL)", NULL, &end))
+	    !has_text(texts, "(compatible; BoringSSL)"))
 		return false;
-	return find_text(texts, "BoringSSL", NULL, &end);
+	return has_text(texts, "BoringSSL");
 }
 
 void openssl_find_version(const struct elf_file *elf, char *to, size_t size)

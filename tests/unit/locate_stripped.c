@@ -177,6 +177,27 @@ static void boringssl_is_told_from_what_it_says_to_be(void **state)
 	}
 }
 
+/* Two segments that show the same bytes, full of a name without a version: an end comes. */
+static void segments_that_overlap_are_searched_once_each(void **state)
+{
+	struct locate_result result;
+	struct elf_image image;
+
+	(void)state;
+	make_program(&image, &functions[1].code);
+	for (int i = 0; i < 8; i++)
+		add_string(&image, "OpenSSL none, LibreSSL none");
+	header_of(&image)->e_phnum = 3;
+	*segment_of(&image, 2) = (Elf64_Phdr){.p_type = PT_LOAD,
+					      .p_flags = PF_R,
+					      .p_offset = 0x800,
+					      .p_vaddr = 0x10000,
+					      .p_filesz = IMAGE_SIZE - 0x800,
+					      .p_memsz = IMAGE_SIZE};
+	assert_int_equal(locate(&image, &result), 1);
+	assert_string_equal(result.version, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +206,7 @@ int main(void)
 		cmocka_unit_test(two_fields_are_none),
 		cmocka_unit_test(programs_without_the_function_are_none),
 		cmocka_unit_test(gnutls_has_a_family_of_its_own),
+		cmocka_unit_test(segments_that_overlap_are_searched_once_each),
 		cmocka_unit_test(boringssl_is_told_from_what_it_says_to_be),
 	};
 
