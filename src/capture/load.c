@@ -128,7 +128,9 @@ int load_open(struct capture *capture, const struct capture_options *options, ch
 	capture->skeleton = skeleton;
 	tiers_select(skeleton->obj, capture->socket_tier);
 	leave_out(capture, &features);
-	skeleton->rodata->receive_arguments = tiers_receive_arguments();
+	if (capture->socket_tier == CAPTURE_TIER_FENTRY ||
+	    capture->socket_tier == CAPTURE_TIER_KPROBE)
+		skeleton->rodata->receive_arguments = tiers_receive_arguments();
 	return 0;
 }
 
