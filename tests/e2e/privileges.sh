@@ -12,6 +12,8 @@ start_nginx nginx 443
 make_body "$W/served/body" 20000
 mkdir "$W/out" && chmod 777 "$W/out"
 program=$TLSPCAP
+unlimited=
+prlimit --memlock=unlimited true 2>"$W/null" && unlimited='prlimit --memlock=unlimited'
 
 # From here on, tlspcap is that user and has those capabilities only. Locked memory is free:
 # before Linux 5.11 its limit would count, see the end.
@@ -23,7 +25,7 @@ limit() # USER CAPABILITY...
 	list=-all$(printf ',+%s' "$@")
 	cat >"$W/limited" <<-END
 		#!/bin/sh
-		exec prlimit --memlock=unlimited setpriv --reuid=$user --clear-groups --bounding-set=$list --inh-caps=$list \\
+		exec $unlimited setpriv --reuid=$user --clear-groups --bounding-set=$list --inh-caps=$list \\
 			--ambient-caps=$list -- $program "\$@"
 	END
 	chmod 755 "$W/limited"
