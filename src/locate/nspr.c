@@ -66,10 +66,10 @@ static bool is_secure(struct code *code, const struct ops *ops)
 }
 
 /* Relocations i … are those of such a table, as linkers sort them. */
-static bool read_ops(const struct elf_file *elf, uint64_t i, struct ops *ops)
+static bool read_relocated(const struct elf_file *elf, uint64_t i, struct ops *ops)
 {
 	Elf64_Rela relocation;
-	uint64_t start = 0, rest;
+	uint64_t start = 0;
 
 	memset(ops, 0, sizeof(*ops));
 	if (elf->n_relocations - i < N_OPS - 1)
@@ -82,10 +82,52 @@ static bool read_ops(const struct elf_file *elf, uint64_t i, struct ops *ops)
 		if (!word)
 			start = relocation.r_offset;
 		if (ELF64_R_TYPE(relocation.r_info) != R_X86_64_RELATIVE ||
-		    relocation.r_offset != start + 8 * word ||
-		    !elf_file_code(elf, (uint64_t)relocation.r_addend, &rest))
+		    relocation.r_offset != start + 8 * word)
 			return false;
 		ops->word[word] = (uint64_t)relocation.r_addend;
+	}
+	return true;
+}
+
+static bool is_ops(const struct elf_file *elf, const struct ops *ops)
+{
+	uint64_t rest;
+
+	for (unsigned i = 0; i < N_OPS; i++) {
+		if (i == OP_ACCEPT ? ops->word[i] != 0 : !elf_file_code(elf, ops->word[i], &rest))
+			return false;
+	}
+	return true;
+}
+
+struct tables {
+	const struct elf_file *elf;
+	struct code *code;
+	struct ops secure; /* the last one */
+	unsigned n;
+};
+
+/* False: enough is known. */
+static bool take_table(struct tables *tables, const struct ops *ops)
+{
+	if (is_ops(tables->elf, ops) && is_secure(tables->code, ops)) {
+		tables->secure = *ops;
+		tables->n++;
+	}
+	return tables->n < 2 && !code_exhausted(tables->code);
+}
+
+/* Compact relocations (DT_RELR) leave the address in its place. */
+static bool scan_segment(struct tables *tables, const struct elf_segment *segment)
+{
+	const uint8_t *bytes = tables->elf->bytes + segment->offset;
+	uint64_t at = -segment->address % 8;
+	struct ops ops;
+
+	for (; at + sizeof(ops) <= segment->size; at += 8) {
+		memcpy(&ops, bytes + at, sizeof(ops));
+		if (!take_table(tables, &ops))
+			return false;
 	}
 	return true;
 }
@@ -93,17 +135,16 @@ static bool read_ops(const struct elf_file *elf, uint64_t i, struct ops *ops)
 /* The one table of secure sockets. */
 static bool find_secure(const struct elf_file *elf, struct code *code, struct ops *found)
 {
-	unsigned n = 0;
+	struct tables tables = {.elf = elf, .code = code};
+	struct ops ops;
+	bool more = true;
 
-	for (uint64_t i = 0; i < elf->n_relocations && n < 2 && !code_exhausted(code); i++) {
-		struct ops ops;
-
-		if (!read_ops(elf, i, &ops) || !is_secure(code, &ops))
-			continue;
-		*found = ops;
-		n++;
-	}
-	return n == 1;
+	for (uint64_t i = 0; i < elf->n_relocations && more; i++)
+		more = !read_relocated(elf, i, &ops) || take_table(&tables, &ops);
+	for (size_t i = 0; i < elf->n_segments && more && !tables.n; i++)
+		more = elf->segments[i].executable || scan_segment(&tables, &elf->segments[i]);
+	*found = tables.secure;
+	return tables.n == 1;
 }
 
 static void find_calls(const struct elf_file *elf, struct code *code, struct locate_result *result)
@@ -158,86 +199,109 @@ static void find_owner(const struct elf_file *elf, struct code *code, struct loc
 #define VECTOR_P_HASH	   174
 #define VECTOR_VERSION	   3 /* the high byte */
 
-struct returned {
-	const struct code *code;
-	uint64_t address; /* 0: none */
-	bool several;
+static const struct {
+	unsigned index;
+	const char *name;
+	uint8_t function, when;
+} vector_functions[] = {
+	{VECTOR_HMAC_UPDATE, "HMAC_Update", NSPR_HMAC_UPDATE, LOCATE_ENTER},
+	{VECTOR_HMAC_FINISH, "HMAC_Finish", NSPR_HMAC_FINISH, BOTH},
+	{VECTOR_P_HASH, "TLS_P_hash", NSPR_P_HASH, LOCATE_ENTER},
+};
+#define N_VECTOR_FUNCTIONS (sizeof(vector_functions) / sizeof(vector_functions[0]))
+
+struct vector {
+	uint64_t address[N_VECTOR_FUNCTIONS];
 };
 
-static void look_at_return(void *ctx, const struct code_instruction *i,
-			   const struct code_state *before)
-{
-	struct returned *returned = ctx;
-	const struct code_value *value = code_result(returned->code, before);
-
-	if (i->flow != CODE_RETURN || value->kind != CODE_CONSTANT || value->width != 8 ||
-	    !value->number)
-		return;
-	returned->several |= returned->address && returned->address != (uint64_t)value->number;
-	returned->address = (uint64_t)value->number;
-}
-
-static bool vector_entry(const struct elf_file *elf, uint64_t vector, unsigned index,
-			 uint64_t *address)
+/* Whether it is such a table, by its size and version and by what it points to. */
+static bool read_vector(const struct elf_file *elf, uint64_t address, struct vector *vector)
 {
 	uint64_t rest;
-
-	return elf_file_words(elf, vector + 8 + 8 * (uint64_t)index, address, 1) &&
-	       elf_file_code(elf, *address, &rest);
-}
-
-static bool find_vector(const struct elf_file *elf, struct code *code,
-			const struct elf_function *get_vector, uint64_t *address)
-{
-	struct returned returned = {.code = code};
-	const uint8_t *header;
-	uint64_t rest;
+	const uint8_t *header = elf_file_at(elf, address, &rest);
 	unsigned size;
 
-	if (code_explore(code, get_vector->address, get_vector->size, look_at_return, &returned) ||
-	    !returned.address || returned.several)
-		return false;
-	header = elf_file_at(elf, returned.address, &rest);
 	if (!header || rest < 8)
 		return false;
 	size = header[0] | (unsigned)header[1] << 8;
-	*address = returned.address;
-	return header[3] == VECTOR_VERSION && size >= 8 + 8 * (VECTOR_P_HASH + 1);
+	if (header[3] != VECTOR_VERSION || size < 8 + 8 * (VECTOR_P_HASH + 1))
+		return false;
+	for (size_t i = 0; i < N_VECTOR_FUNCTIONS; i++) {
+		uint64_t at = address + 8 + 8 * (uint64_t)vector_functions[i].index;
+
+		if (!elf_file_words(elf, at, &vector->address[i], 1) ||
+		    !elf_file_code(elf, vector->address[i], &rest))
+			return false;
+	}
+	return true;
+}
+
+#define CONSTANTS_MAX 8
+
+/* What the function has in the register of its result on its ways. */
+struct constants {
+	const struct code *code;
+	uint64_t value[CONSTANTS_MAX];
+	size_t n;
+};
+
+static void note_constant(void *ctx, const struct code_instruction *i,
+			  const struct code_state *before)
+{
+	struct constants *constants = ctx;
+	const struct code_value *value = code_result(constants->code, before);
+
+	(void)i;
+	if (value->kind != CODE_CONSTANT || value->width != 8)
+		return;
+	for (size_t j = 0; j < constants->n; j++) {
+		if (constants->value[j] == (uint64_t)value->number)
+			return;
+	}
+	if (constants->n < CONSTANTS_MAX)
+		constants->value[constants->n++] = (uint64_t)value->number;
+}
+
+static bool find_vector(const struct elf_file *elf, struct code *code,
+			const struct elf_function *get_vector, struct vector *vector,
+			uint64_t *address)
+{
+	struct constants constants = {.code = code};
+	unsigned n = 0;
+
+	if (code_explore(code, get_vector->address, get_vector->size, note_constant, &constants))
+		return false;
+	for (size_t i = 0; i < constants.n; i++) {
+		struct vector one;
+
+		if (!read_vector(elf, constants.value[i], &one))
+			continue;
+		*vector = one;
+		*address = constants.value[i];
+		n++;
+	}
+	return n == 1;
 }
 
 static void find_token(const struct elf_file *elf, struct code *code,
 		       const struct elf_function *get_vector, struct locate_result *result)
 {
-	static const struct {
-		unsigned index;
-		const char *name;
-		uint8_t function, when;
-	} wanted[] = {
-		{VECTOR_HMAC_UPDATE, "HMAC_Update", NSPR_HMAC_UPDATE, LOCATE_ENTER},
-		{VECTOR_HMAC_FINISH, "HMAC_Finish", NSPR_HMAC_FINISH, BOTH},
-		{VECTOR_P_HASH, "TLS_P_hash", NSPR_P_HASH, LOCATE_ENTER},
-	};
-	uint64_t vector, address;
+	struct vector vector;
+	uint64_t address;
 
-	if (!find_vector(elf, code, get_vector, &vector)) {
+	if (!find_vector(elf, code, get_vector, &vector, &address)) {
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
-			 "what FREEBL_GetVector returns is not understood");
+			 "FREEBL_GetVector has no table with HMAC_Update, HMAC_Finish and "
+			 "TLS_P_hash that is understood");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		if (!vector_entry(elf, vector, wanted[i].index, &address)) {
-			snprintf(result->secrets_how, sizeof(result->secrets_how),
-				 "FREEBL_GetVector's table has no %s", wanted[i].name);
-			result->n_probes = 0;
-			return;
-		}
-		locate_add_probe(elf, result, address, wanted[i].name, wanted[i].function,
-				 wanted[i].when, SECRETS);
-	}
+	for (size_t i = 0; i < N_VECTOR_FUNCTIONS; i++)
+		locate_add_probe(elf, result, vector.address[i], vector_functions[i].name,
+				 vector_functions[i].function, vector_functions[i].when, SECRETS);
 	result->secrets = true;
 	snprintf(result->secrets_how, sizeof(result->secrets_how),
 		 "HMAC and TLS_P_hash by FREEBL_GetVector's table at 0x%llx",
-		 (unsigned long long)vector);
+		 (unsigned long long)address);
 }
 
 /* --- both ------------------------------------------------------------------------------ */

@@ -93,6 +93,35 @@ static void a_library_that_talks(void **state)
 	assert_int_equal(result.probes[3].purpose, LOCATE_FOR_SECRETS);
 }
 
+/* Where relocations are compact, the addresses are in their places. */
+static void a_library_with_compact_relocations(void **state)
+{
+	struct relocations relocations = {0};
+	struct locate_result result;
+	struct elf_image image;
+	uint64_t secure[OPS];
+
+	(void)state;
+	start_libssl3(&image);
+	relocations.image = &image;
+	add_ops(&relocations, AT_DATA, true, secure);
+	secure[1] = 0;
+	memcpy(image.bytes + AT_DATA, secure, sizeof(secure));
+	/* Without the others; and what is data is no code. */
+	memset(image.bytes + AT_RELOCATIONS, 0, relocations.n * sizeof(Elf64_Rela));
+	header_of(&image)->e_phnum = 3;
+	*segment_of(&image, 2) = (Elf64_Phdr){.p_type = PT_LOAD,
+					      .p_flags = PF_R | PF_W,
+					      .p_offset = AT_DATA,
+					      .p_vaddr = 0x10000 + AT_DATA,
+					      .p_filesz = 0x400,
+					      .p_memsz = 0x400};
+	assert_int_equal(locate(&image, &result), 1);
+	assert_true(result.plaintext);
+	assert_int_equal(result.n_probes, 3);
+	assert_true(has_probe(&result, secure[6]) && has_probe(&result, secure[7]));
+}
+
 static void no_table_or_two_is_none(void **state)
 {
 	struct locate_result result;
@@ -163,6 +192,23 @@ static void a_token(void **state)
 	}
 }
 
+/* Compilers choose between the table and nothing without a branch. */
+static void a_token_that_chooses(void **state)
+{
+	static const char get_vector[] = "\x48\x8d\x05\0\0\0\0" /* lea rax, [vector] */
+					 "\x48\x0f\x44\xc8"	/* cmove rcx, rax */
+					 "\x48\x89\xc8\xc3";	/* mov rax, rcx; ret */
+	struct locate_result result;
+	struct elf_image image;
+
+	(void)state;
+	make_token(&image, 1928, 3);
+	memcpy(image.bytes + AT_CODE, get_vector, sizeof(get_vector) - 1);
+	put_relative(&image, AT_CODE + 3, AT_DATA);
+	assert_int_equal(locate(&image, &result), 1);
+	assert_int_equal(result.n_probes, 3);
+}
+
 static void a_token_with_another_table(void **state)
 {
 	struct locate_result result;
@@ -186,9 +232,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_library_that_talks),
+		cmocka_unit_test(a_library_with_compact_relocations),
 		cmocka_unit_test(no_table_or_two_is_none),
 		cmocka_unit_test(too_few_labels_name_nobody),
 		cmocka_unit_test(a_token),
+		cmocka_unit_test(a_token_that_chooses),
 		cmocka_unit_test(a_token_with_another_table),
 	};
 
