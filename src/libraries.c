@@ -567,30 +567,6 @@ size_t libraries_release(struct capture *capture, const struct options *options,
 	return released;
 }
 
-void libraries_print(const struct options *options, const struct libraries *libraries)
-{
-	printf("%-12s %-8s %-8s %-10s %-9s %-7s  %s\n", "MNTNS", "PID", "FAMILY", "VERSION",
-	       "PLAINTEXT", "SECRETS", "FILE");
-	for (size_t i = 0; i < libraries->n_found; i++) {
-		const struct library *library = &libraries->found[i];
-		const struct locate_result *located = &library->located;
-
-		printf("%-12u %-8d %-8s %-10s %-9s %-7s  %s%s\n", library->mntns, library->pid,
-		       located->family, located->version[0] ? located->version : "?",
-		       located->plaintext ? "yes" : "no", located->secrets ? "yes" : "no",
-		       library->path, library->mapped ? "" : " (not in use now)");
-		printf("%12s plan: %s\n", "", libraries_plan(options, located));
-		if (options->verbosity || !located->secrets)
-			printf("%12s secrets: %s\n", "", located->secrets_how);
-		if (options->verbosity || !located->plaintext)
-			printf("%12s plaintext: %s\n", "", located->plaintext_how);
-	}
-	printf("%zu processes in %zu mount namespaces; %zu files with TLS functions, %zu without, "
-	       "%zu not readable\n",
-	       libraries->scan.processes, libraries->scan.namespaces, libraries->files,
-	       libraries->without, libraries->failed + libraries->scan.unreadable);
-}
-
 bool libraries_by_identity(struct libraries *libraries, const struct target_identity *identity,
 			   struct library *copy)
 {

@@ -54,9 +54,6 @@ int libraries_attach(struct capture *capture, const struct options *options,
 /* "secrets", "plaintext", … : what would be attached, in words. */
 const char *libraries_plan(const struct options *options, const struct locate_result *located);
 
-/* The table of --list, on stdout. */
-void libraries_print(const struct options *options, const struct libraries *libraries);
-
 /*
  * A file that a process has just mapped: attached if it is new. Returns the number of families
  * attached, or negative errno; *with says whether the file has TLS functions that we know.

@@ -12,6 +12,7 @@
 #include <time.h>
 #include "doctor.h"
 #include "extcap.h"
+#include "list.h"
 #include "report.h"
 
 #define EXIT_WRONG_USAGE 2
@@ -209,7 +210,8 @@ static int show_list(struct run *run)
 	if (!error)
 		error = run_open_probes(run);
 	if (!error)
-		libraries_print(&run->options, &run->libraries);
+		error = list_print(&run->options, run->capture, &run->scope, &run->libraries,
+				   run->met);
 	close_all(run);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -9,6 +9,9 @@
 
 #define NAMESPACES_MAX 8192
 #define BUCKETS	       4096 /* a power of two */
+/* Processes of a namespace that are looked at before it counts as nobody's: a parent that only
+ * waits there may be in no container. */
+#define JUDGED_MAX 16
 /* A runtime's first program in a new namespace may run before the container has its cgroup. */
 #define JUDGE_AGAIN_NS (10ull * 1000 * 1000 * 1000)
 
@@ -16,9 +19,10 @@ struct entry {
 	struct namespace_info info;
 	struct entry *next;
 	uint64_t since_ns;
-	uint64_t walk; /* over all processes, the last one that judged it */
-	bool alive;    /* in the sweep at hand */
-	bool gone;     /* it has no processes; its name is kept for what is still to be written */
+	uint64_t walk;	     /* over all processes, the last one that judged it */
+	unsigned int judged; /* processes in that walk */
+	bool alive;	     /* in the sweep at hand */
+	bool gone; /* it has no processes; its name is kept for what is still to be written */
 };
 
 struct namespaces {
@@ -142,9 +146,14 @@ static bool judge(struct namespaces *namespaces, uint32_t mntns, uint64_t id, pi
 	if (entry) {
 		if (entry->info.id != id || !entry->since_ns)
 			entry->since_ns = now_ns();
-		entry->info = *info;
+		/* One that is in no container does not speak for the others. */
+		if (info->container.id[0] || entry->info.id != id || entry->gone)
+			entry->info = *info;
+		else
+			info->wanted = entry->info.wanted;
 		entry->gone = false;
 		entry->alive = true;
+		entry->judged = entry->walk == namespaces->walk ? entry->judged + 1 : 1;
 		entry->walk = namespaces->walk;
 		namespaces->n_wanted += info->wanted;
 	}
@@ -175,8 +184,9 @@ static bool is_settled(struct namespaces *namespaces, const struct mapped_proces
 	pthread_mutex_lock(&namespaces->lock);
 	entry = find(namespaces, process->mntns);
 	settled = entry && entry->info.id == process->namespace_id && !entry->gone &&
-		  (entry->walk == namespaces->walk || entry->info.container.id[0] ||
-		   now_ns() - entry->since_ns > JUDGE_AGAIN_NS);
+		  (entry->info.container.id[0] || now_ns() - entry->since_ns > JUDGE_AGAIN_NS ||
+		   (entry->walk == namespaces->walk &&
+		    (entry->judged >= JUDGED_MAX || process->mntns == namespaces->host)));
 	if (entry && entry->info.id == process->namespace_id)
 		entry->alive = true;
 	pthread_mutex_unlock(&namespaces->lock);

@@ -44,6 +44,11 @@ enum options_result options_list_is_full(const char *option)
 	return OPTIONS_WRONG;
 }
 
+bool options_is_optional(const struct options_row *row)
+{
+	return row->argument && row->argument[0] == '[';
+}
+
 static const struct options_row *row_at(size_t index)
 {
 	const struct options_row *row =
@@ -75,13 +80,15 @@ static void fill_getopt(char *letters, struct option *longs)
 			continue;
 		if (row->letter) {
 			*letters++ = (char)row->letter;
-			if (row->argument)
+			if (row->argument && !options_is_optional(row))
 				*letters++ = ':';
 		}
 		if (row->name)
 			*longs++ = (struct option){
 				.name = row->name,
-				.has_arg = row->argument ? required_argument : no_argument,
+				.has_arg = !row->argument	      ? no_argument
+					   : options_is_optional(row) ? optional_argument
+								      : required_argument,
 				.val = LONG_BASE + (int)i,
 			};
 	}

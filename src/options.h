@@ -54,6 +54,7 @@ struct options {
 	uint64_t duration_ns; /* 0: no limit */
 	size_t ring_bytes;
 	bool list;
+	bool list_json; /* in place of a table */
 	bool doctor;
 	enum capture_tier tier;
 	bool one_by_one; /* probes in files, without uprobe_multi */

@@ -6,6 +6,12 @@
 #include <string.h>
 
 /* What can stand after an option, where it is neither free text nor a file. */
+/* One that may be left out is not completed. */
+static bool takes_value(const struct options_row *row)
+{
+	return row->argument && !options_is_optional(row);
+}
+
 static const struct {
 	const char *name;
 	const char *words;
@@ -71,7 +77,7 @@ static void print_names(const struct options_row *row, const char *separator)
 
 static void bash_case(const struct options_row *row)
 {
-	if (!row->argument)
+	if (!takes_value(row))
 		return;
 	fputs("\t", stdout);
 	print_names(row, "|");
@@ -87,7 +93,7 @@ static void bash_word(const struct options_row *row)
 {
 	putchar(' ');
 	print_names(row, " ");
-	if (row->name && row->argument)
+	if (row->name && takes_value(row))
 		putchar('=');
 }
 
@@ -135,7 +141,7 @@ static void zsh_tail(const struct options_row *row)
 	putchar('[');
 	print_short_help(row);
 	putchar(']');
-	if (row->argument) {
+	if (takes_value(row)) {
 		printf(":%s:", row->name ? row->name : "value");
 		if (words_of(row))
 			printf("(%s)", words_of(row));
@@ -148,11 +154,11 @@ static void zsh_tail(const struct options_row *row)
 static void zsh_row(const struct options_row *row)
 {
 	if (row->letter) {
-		printf("\t'*-%c%s", row->letter, row->argument ? "+" : "");
+		printf("\t'*-%c%s", row->letter, takes_value(row) ? "+" : "");
 		zsh_tail(row);
 	}
 	if (row->name) {
-		printf("\t'*--%s%s", row->name, row->argument ? "=" : "");
+		printf("\t'*--%s%s", row->name, takes_value(row) ? "=" : "");
 		zsh_tail(row);
 	}
 }
@@ -177,7 +183,7 @@ static void fish_row(const struct options_row *row)
 		printf(" -l %s", row->name);
 	if (words_of(row))
 		printf(" -x -a '%s'", words_of(row));
-	else if (row->argument)
+	else if (takes_value(row))
 		fputs(takes_file(row) ? " -r -F" : " -x", stdout);
 	fputs(" -d '", stdout);
 	print_short_help(row);

@@ -20,7 +20,9 @@ static void show_row(const struct options_row *row)
 		n += snprintf(left + n, sizeof(left) - (size_t)n, "    ");
 	if (row->name)
 		n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s", row->name);
-	if (row->argument)
+	if (options_is_optional(row))
+		snprintf(left + n, sizeof(left) - (size_t)n, "[=%s", row->argument + 1);
+	else if (row->argument)
 		snprintf(left + n, sizeof(left) - (size_t)n, "%s%s", row->name ? "=" : " ",
 			 row->argument);
 	printf("  %-*s", HELP_COLUMN - 2, left);

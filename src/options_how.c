@@ -50,9 +50,12 @@ static enum options_result set_hold(struct options *options, const char *value)
 
 static enum options_result set_list(struct options *options, const char *value)
 {
-	(void)value;
 	options->list = true;
-	return OPTIONS_RUN;
+	options->list_json = value && !strcmp(value, "json");
+	if (!value || options->list_json || !strcmp(value, "table"))
+		return OPTIONS_RUN;
+	options_say("--list=%s: not known; one of table, json", value);
+	return OPTIONS_WRONG;
 }
 
 static enum options_result set_doctor(struct options *options, const char *value)
@@ -113,9 +116,10 @@ const struct options_group options_how = {
 		 "stop a process that maps a TLS library nobody has mapped\n"
 		 "before, for the milliseconds until it is probed; who waits\n"
 		 "for it may see that"},
-		{"list", 'D', NULL, set_list,
-		 "show the TLS libraries in scope and what can be had of\n"
-		 "each, and end; -v: by which method"},
+		{"list", 'D', "[json]", set_list,
+		 "show who uses which TLS library in scope and what can be\n"
+		 "had of each, as a table or as JSON, and end; -v: by which\n"
+		 "method"},
 		{"doctor", 0, NULL, set_doctor,
 		 "say what this kernel and these privileges allow, what is\n"
 		 "missing and what would be gained, and end"},

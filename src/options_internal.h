@@ -14,7 +14,7 @@
 struct options_row {
 	const char *name;     /* long option; NULL: only short */
 	int letter;	      /* 0: only long */
-	const char *argument; /* NULL: takes none */
+	const char *argument; /* NULL: takes none; "[…]": only the long form, and it need not */
 	enum options_result (*set)(struct options *options, const char *value);
 	const char *help; /* a line may follow another after \n */
 };
@@ -26,6 +26,9 @@ struct options_group {
 
 extern const struct options_group options_whom, options_what, options_where, options_how;
 extern const struct options_group *const options_groups[OPTIONS_GROUPS];
+
+/* Whether the argument may be left out. */
+bool options_is_optional(const struct options_row *row);
 
 /* A line on stderr, with the program's name. */
 void options_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -93,6 +93,7 @@ static void name_namespace(struct run *run, uint32_t mntns)
 	if (known) {
 		memcpy(event.name, info.name, sizeof(event.name));
 		memcpy(event.description, info.description, sizeof(event.description));
+		target_container_pairs(&info.container, event.container, sizeof(event.container));
 	} else {
 		target_describe_mntns(mntns, event.name, sizeof(event.name), event.description,
 				      sizeof(event.description));

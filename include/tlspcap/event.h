@@ -213,6 +213,9 @@ struct tlspcap_namespace {
 	struct tlspcap_event event; /* event.mntns says which */
 	char name[128];		    /* NUL-terminated */
 	char description[TLSPCAP_TEXT_LEN];
+	/* "container=…;" and what else is known of it, as it stands in comments; older recordings
+	 * end before it */
+	char container[TLSPCAP_TEXT_LEN];
 };
 
 struct tlspcap_loss_counters {

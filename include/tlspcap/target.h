@@ -44,6 +44,7 @@ struct target_scope {
 	size_t n_comm;
 	const struct target_cgroup *cgroup; /* of one hierarchy */
 	size_t n_cgroup;
+	bool mapped_only; /* for target_scan(): not what lies in library folders */
 	bool only_listed; /* with n_mntns 0: no namespace instead of every one */
 };
 
@@ -106,6 +107,10 @@ bool target_in_scope(const struct target_scope *scope, pid_t pid);
  */
 int target_open_in(pid_t pid, const char *path);
 
+/* Calls fn for each process in scope. fn's nonzero value ends it, or negative errno. */
+int target_each_process(const struct target_scope *scope,
+			int (*fn)(void *ctx, pid_t pid, uint32_t mntns), void *ctx);
+
 /* Finds one process that lives in the mount namespace. Returns its pid, or -ESRCH. */
 pid_t target_find_process(uint32_t mntns);
 
@@ -137,6 +142,12 @@ struct target_container {
 
 /* The container of a process. 0; -ENOENT: it is in none that we can tell; negative errno. */
 int target_container_of(pid_t pid, struct target_container *container);
+
+/*
+ * What is known of it in the words of a packet's comment: "container=web;container-id=…;
+ * image=…;pod=NAMESPACE/NAME;", each pair closed; empty when it is none.
+ */
+void target_container_pairs(const struct target_container *container, char *text, size_t size);
 
 /* Whether `value` is its name, its id, or at least four digits that its id begins with. */
 bool target_container_is(const struct target_container *container, const char *value);

@@ -262,12 +262,16 @@ static bool feed_clock(struct conversations *all, const struct tlspcap_event *ev
 
 static bool feed_namespace(struct conversations *all, const struct tlspcap_event *event)
 {
-	const struct tlspcap_namespace *name_space = (const void *)event;
+	struct tlspcap_namespace name_space = {0};
 
-	if (!is_string(name_space->name, sizeof(name_space->name)) ||
-	    !is_string(name_space->description, sizeof(name_space->description)))
+	/* An older one has nothing of the container. */
+	memcpy(&name_space, event,
+	       event->size < sizeof(name_space) ? event->size : sizeof(name_space));
+	if (!is_string(name_space.name, sizeof(name_space.name)) ||
+	    !is_string(name_space.description, sizeof(name_space.description)) ||
+	    !is_string(name_space.container, sizeof(name_space.container)))
 		return false;
-	all->sink.name_space(all->sink.ctx, name_space);
+	all->sink.name_space(all->sink.ctx, &name_space);
 	return true;
 }
 
@@ -314,7 +318,7 @@ static const struct handler {
 	[TLSPCAP_EVENT_STREAM_END] = {records_end, sizeof(struct tlspcap_event)},
 	[TLSPCAP_EVENT_SECRET_HINT] = {feed_hint, sizeof(struct tlspcap_secret_hint)},
 	[TLSPCAP_EVENT_CLOCK] = {feed_clock, sizeof(struct tlspcap_clock)},
-	[TLSPCAP_EVENT_NAMESPACE] = {feed_namespace, sizeof(struct tlspcap_namespace)},
+	[TLSPCAP_EVENT_NAMESPACE] = {feed_namespace, offsetof(struct tlspcap_namespace, container)},
 	[TLSPCAP_EVENT_NAMESPACE_END] = {feed_namespace_end, sizeof(struct tlspcap_event)},
 	[TLSPCAP_EVENT_LOSS] = {feed_loss, sizeof(struct tlspcap_loss_counters)},
 };

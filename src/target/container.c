@@ -207,8 +207,11 @@ static void find_pod(const char *path, struct target_container *container)
 	}
 }
 
+/* Seen from a control group namespace of our own, paths of others begin with "/..". */
 static bool is_users(const char *path)
 {
+	while (!strncmp(path, "/..", 3))
+		path += 3;
 	return !strncmp(path, "/user.slice/", 12);
 }
 
@@ -346,6 +349,45 @@ int target_container_of(pid_t pid, struct target_container *container)
 		close(dir);
 	free(text);
 	return error;
+}
+
+/* One pair; what would close it too early is replaced. */
+static void put_pair(char *text, size_t size, const char *key, const char *value, const char *more)
+{
+	size_t length = strlen(text), start;
+	int n;
+
+	if (!value[0])
+		return;
+	n = snprintf(text + length, size - length, "%s=%s%s;", key, value, more);
+	if (n < 0 || (size_t)n >= size - length) {
+		text[length] = '\0'; /* whole pairs only */
+		return;
+	}
+	start = length + strlen(key) + 1;
+	for (size_t i = start; i + 1 < length + (size_t)n; i++)
+		if (text[i] == ';')
+			text[i] = '?';
+}
+
+void target_container_pairs(const struct target_container *container, char *text, size_t size)
+{
+	char pod[sizeof(container->pod_namespace) + 1] = "";
+
+	text[0] = '\0';
+	if (!container->id[0])
+		return;
+	if (container->pod_namespace[0])
+		snprintf(pod, sizeof(pod), "%s/", container->pod_namespace);
+	put_pair(text, size, "container", container->name[0] ? container->name : container->id, "");
+	if (container->name[0])
+		put_pair(text, size, "container-id", container->id, "");
+	put_pair(text, size, "image", container->image, "");
+	if (container->pod[0])
+		put_pair(text, size, "pod", pod[0] ? pod : container->pod,
+			 pod[0] ? container->pod : "");
+	else
+		put_pair(text, size, "pod-uid", container->pod_uid, "");
 }
 
 /* --- what people write --------------------------------------------------------------------------

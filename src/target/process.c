@@ -299,6 +299,26 @@ int process_each(const struct target_scope *scope, process_fn fn, void *ctx)
 	return result;
 }
 
+struct each {
+	int (*fn)(void *ctx, pid_t pid, uint32_t mntns);
+	void *ctx;
+};
+
+static int call_each(void *ctx, const struct process *process)
+{
+	struct each *each = ctx;
+
+	return each->fn(each->ctx, process->pid, process->mntns);
+}
+
+int target_each_process(const struct target_scope *scope,
+			int (*fn)(void *ctx, pid_t pid, uint32_t mntns), void *ctx)
+{
+	struct each each = {fn, ctx};
+
+	return process_each(scope, call_each, &each);
+}
+
 static int keep_oldest(void *ctx, const struct process *process)
 {
 	struct process *oldest = ctx;

@@ -117,7 +117,7 @@ int target_scan(const struct target_scope *scope, target_identify_fn identify_fn
 	    seen_init(&scan->files, SCAN_FILES_MAX))
 		goto out;
 	result = process_each(scope, mapped_of, scan);
-	if (!result)
+	if (!result && !scope->mapped_only)
 		result = process_each(scope, root_of, scan);
 out:
 	if (counts)

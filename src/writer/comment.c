@@ -38,6 +38,17 @@ static int pair(char *out, size_t size, const char *key, const char *text, const
 	return snprintf(out, size, "%s=%s%s;", key, clean, more);
 }
 
+/* Pairs as they are to stand there; whoever made them did not mean control characters. */
+static size_t pairs(char *out, const char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+	out[n] = '\0';
+	return n;
+}
+
 /* They stand in the comment when the frames have others. */
 static size_t real_addresses(char *out, size_t size, const struct conversation_info *info)
 {
@@ -54,7 +65,8 @@ static size_t real_addresses(char *out, size_t size, const struct conversation_i
 bool comment_make(struct stream *stream)
 {
 	const struct conversation_info *info = stream->info;
-	char text[512 + CLEAN_MAX(TLSPCAP_COMM_LEN) + 2 * CLEAN_MAX(TLSPCAP_INFO_LEN)];
+	char text[512 + TLSPCAP_TEXT_LEN + CLEAN_MAX(TLSPCAP_COMM_LEN) +
+		  2 * CLEAN_MAX(TLSPCAP_INFO_LEN)];
 	size_t n = 0;
 
 	n += (size_t)snprintf(text + n, sizeof(text) - n, "pid=%" PRIu32 ";", info->pid);
@@ -64,6 +76,8 @@ bool comment_make(struct stream *stream)
 	if (info->netns)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "netns=%" PRIu32 ";",
 				      info->netns);
+	if (stream->interface && stream->interface->container)
+		n += pairs(text + n, stream->interface->container);
 	n += (size_t)snprintf(
 		text + n, sizeof(text) - n, "role=%s%s;view=%s;conversation=%" PRIu64 ";",
 		info->role == TLSPCAP_ROLE_SERVER ? "server" : "client",

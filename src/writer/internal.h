@@ -34,7 +34,9 @@ struct interface {
 	uint64_t file;	/* serial number of the file that it was written to last */
 	uint32_t index; /* in that file */
 	char *name, *description;
-	char *label; /* what the name is but for "mntns:N"; NULL: not known */
+	char *label;	 /* what the name is but for "mntns:N"; NULL: not known */
+	char *container; /* for comments, may be empty; NULL as label */
+	bool retired;	 /* its number is another namespace's by now */
 };
 
 /* A process block once a packet of it is written. */

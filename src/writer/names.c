@@ -20,6 +20,7 @@ static void free_interface(struct interface *interface)
 	free(interface->name);
 	free(interface->description);
 	free(interface->label);
+	free(interface->container);
 	free(interface);
 }
 
@@ -128,32 +129,58 @@ struct interface *names_interface(struct names *names, uint32_t mntns)
 
 void names_release_interface(struct names *names, struct interface *interface)
 {
-	if (interface && !--interface->references)
+	if (!interface || --interface->references)
+		return;
+	if (interface->retired)
+		free_interface(interface);
+	else
 		list_add(&names->idle_interfaces, &interface->idle);
+}
+
+/*
+ * The number of a mount namespace is used again: what is still written for the one that had
+ * it before keeps its name, and the new one gets an interface of its own.
+ */
+static void retire(struct names *names, const struct tlspcap_namespace *name_space)
+{
+	struct interface *interface = find_interface(names, name_space->event.mntns);
+
+	if (!interface || !interface->references || !interface->label ||
+	    !strcmp(interface->label, name_space->name))
+		return;
+	table_remove(&names->interfaces, &interface->node);
+	names->n_interfaces--;
+	interface->retired = true;
 }
 
 void names_describe(struct names *names, const struct tlspcap_namespace *name_space)
 {
-	struct interface *interface = get_interface(names, name_space->event.mntns);
-	char *name, *description, *label;
+	struct interface *interface;
+	char *name, *description, *label, *container;
 
+	retire(names, name_space);
+	interface = get_interface(names, name_space->event.mntns);
 	if (!interface || interface->mntns != name_space->event.mntns)
 		return;
 	name = interface_name(interface->mntns, name_space->name);
 	description = strdup(name_space->description);
 	label = strdup(name_space->name);
-	if (!name || !description || !label) {
+	container = strdup(name_space->container);
+	if (!name || !description || !label || !container) {
 		free(name);
 		free(description);
 		free(label);
+		free(container);
 		return;
 	}
 	free(interface->name);
 	free(interface->description);
 	free(interface->label);
+	free(interface->container);
 	interface->name = name;
 	interface->description = description;
 	interface->label = label;
+	interface->container = container;
 }
 
 static bool forget_process(struct names *names)
