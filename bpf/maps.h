@@ -62,10 +62,11 @@ struct object {
 	__u32 library;
 };
 
-#define SOCKET_OBJECT 1 /* a TLS object uses it */
-#define SOCKET_STREAM 2 /* its bytes are copied */
-#define SOCKET_CLOSED 4 /* TCP has ended, and there is something left to read */
-#define SOCKET_MPTCP  8 /* a struct mptcp_sock */
+#define SOCKET_OBJECT 1	 /* a TLS object uses it */
+#define SOCKET_STREAM 2	 /* its bytes are copied */
+#define SOCKET_CLOSED 4	 /* TCP has ended; something may be left to read */
+#define SOCKET_MPTCP  8	 /* a struct mptcp_sock */
+#define SOCKET_ENDED  16 /* user space was told that nothing more comes */
 
 struct socket_info {
 	__u64 id;
@@ -74,6 +75,8 @@ struct socket_info {
 	__u32 role;
 	__u32 bound;   /* user space knows it: its state changes are events */
 	__u32 stream;  /* STREAM_… of stream.h */
+	__u32 ports;   /* both, as the kernel has them: that it is still the same connection */
+	__u32 changed; /* the last change of state, SOCKET_CHANGE() of socket.h */
 	__u32 looked;  /* bytes that were copied while it was not known whether it is TLS */
 	__u32 placed;  /* bit of each direction: its sequence number is known */
 	__u32 matched; /* bytes of a TLS record's start that ended the last call; see stream.h */

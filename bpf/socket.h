@@ -4,6 +4,14 @@
  *
  * The socket is the one that the thread sends or receives on while it is inside a library
  * call: no file descriptor is taken from the library's structures.
+ *
+ * Packets change a socket's state, and end it, in interrupts, also in those of our own programs.
+ * The kernel skips a classic tracepoint's program while any other of that kind runs on the CPU, and
+ * a BTF tracepoint's while the very same one does. So both kinds are attached there: what
+ * interrupts the one is seen by the other. The first call of the two does the work.
+ *
+ * An entry stays until its socket is destroyed. A thread that is in a system call on the socket
+ * holds it; so nobody who has looked an entry up is left with the memory of another one.
  */
 #ifndef TLSPCAP_BPF_SOCKET_H
 #define TLSPCAP_BPF_SOCKET_H
@@ -16,6 +24,7 @@
 #define IPPROTO_MPTCP	262
 
 #define STREAM_LOOKING	1 /* of stream.h */
+#define STREAM_NONE	3
 
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT	2
@@ -195,12 +204,15 @@ static __always_inline void socket_place(struct socket_info *info, const void *s
 
 	if (info->bound & SOCKET_MPTCP)
 		return;
+	info->ports = BPF_CORE_READ((const struct sock *)sk, __sk_common.skc_portpair);
 	if (!(info->placed & (1u << TLSPCAP_SENT)))
 		info->sequence[TLSPCAP_SENT] = BPF_CORE_READ(tcp, write_seq);
 	if (!(info->placed & (1u << TLSPCAP_RECEIVED)))
 		info->sequence[TLSPCAP_RECEIVED] = BPF_CORE_READ(tcp, copied_seq);
 	info->placed = (1u << TLSPCAP_SENT) | (1u << TLSPCAP_RECEIVED);
 }
+
+#define SOCKET_CHANGE(old_state, new_state) ((__u32)(old_state) << 8 | (__u32)(new_state))
 
 /*
  * A passive open is seen in the context of whoever received the packet, so that these are
@@ -209,7 +221,7 @@ static __always_inline void socket_place(struct socket_info *info, const void *s
  */
 static __always_inline void socket_note(__u64 sk, int old_state, int new_state, __u32 bound)
 {
-	struct socket_info fresh = {.bound = bound};
+	struct socket_info fresh = {.bound = bound}, *info;
 	__u32 mntns;
 
 	if (new_state == TCP_SYN_SENT) {
@@ -224,13 +236,49 @@ static __always_inline void socket_note(__u64 sk, int old_state, int new_state, 
 		return;
 	}
 	fresh.id = new_id();
+	fresh.changed = SOCKET_CHANGE(old_state, new_state);
 	fresh.stream = streams ? STREAM_LOOKING : 0;
 	if (new_state == TCP_ESTABLISHED) {
 		fresh.established_ns = bpf_ktime_get_ns();
 		socket_place(&fresh, (const void *)sk);
 	}
-	if (bpf_map_update_elem(&sockets, &sk, &fresh, BPF_ANY))
+	info = bpf_map_lookup_elem(&sockets, &sk);
+	if (info)
+		*info = fresh; /* the same socket, opened once more */
+	else if (bpf_map_update_elem(&sockets, &sk, &fresh, BPF_NOEXIST))
 		count_loss(TLSPCAP_LOSS_SOCKET_FULL);
+}
+
+/*
+ * A connection whose beginning was not seen: it is older than the capture, or the kernel ran no
+ * program in the task that its packets interrupted. If these `moved` bytes are its first ones,
+ * nothing is missing; else it is remembered as one that is not followed.
+ */
+static __always_inline struct socket_info *socket_adopt(const struct sock *sk, __u32 direction,
+							__u32 moved)
+{
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	struct socket_info fresh = {.stream = STREAM_NONE};
+	__u64 key = (__u64)sk, sent, received;
+
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return NULL;
+	sent = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans) +
+	       (BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_nxt));
+	received = BPF_CORE_READ(tcp, bytes_received) -
+		   (BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq));
+	fresh.id = new_id();
+	if (sent + received == moved) {
+		fresh.stream = STREAM_LOOKING;
+		socket_place(&fresh, sk);
+		if (direction == TLSPCAP_SENT)
+			fresh.sequence[TLSPCAP_SENT] -= moved;
+		else
+			fresh.sequence[TLSPCAP_RECEIVED] -= moved;
+	}
+	if (bpf_map_update_elem(&sockets, &key, &fresh, BPF_NOEXIST))
+		count_loss(TLSPCAP_LOSS_SOCKET_FULL);
+	return bpf_map_lookup_elem(&sockets, &key);
 }
 
 /*
@@ -285,21 +333,22 @@ static __always_inline void socket_check_end(struct socket_info *info, const voi
 static __always_inline int socket_changes(const void *address, __u16 protocol, int old_state,
 					  int new_state)
 {
+	const __u32 multipath = protocol == IPPROTO_MPTCP ? SOCKET_MPTCP : 0;
 	__u64 sk = (__u64)address;
 	struct socket_info *info;
 	bool final;
 
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
+	if (protocol != IPPROTO_TCP && !multipath)
 		return 0;
 	info = bpf_map_lookup_elem(&sockets, &sk);
-	if (info && (info->bound & SOCKET_CLOSED)) {
-		bpf_map_delete_elem(&sockets, &sk); /* another socket at the same place */
-		info = NULL;
-	}
-	if (!info || new_state == TCP_SYN_SENT || old_state == TCP_LISTEN) {
-		socket_note(sk, old_state, new_state, protocol == IPPROTO_MPTCP ? SOCKET_MPTCP : 0);
+	if (info && info->changed == SOCKET_CHANGE(old_state, new_state))
+		return 0;
+	if (!info || (info->bound & SOCKET_CLOSED) || new_state == TCP_SYN_SENT ||
+	    old_state == TCP_LISTEN) {
+		socket_note(sk, old_state, new_state, multipath);
 		return 0;
 	}
+	info->changed = SOCKET_CHANGE(old_state, new_state);
 	if (new_state == TCP_ESTABLISHED && !info->established_ns) {
 		info->established_ns = bpf_ktime_get_ns();
 		socket_place(info, address);
@@ -309,10 +358,11 @@ static __always_inline int socket_changes(const void *address, __u16 protocol, i
 		socket_check_end(info, address);
 	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))
 		socket_emit_state(info, old_state, new_state, final);
-	if (final)
+	if (new_state == TCP_CLOSE)
+		info->bound |= final ? SOCKET_CLOSED | SOCKET_ENDED : SOCKET_CLOSED;
+	/* Of these nobody tells that they are destroyed. */
+	if (final && multipath)
 		bpf_map_delete_elem(&sockets, &sk);
-	else if (new_state == TCP_CLOSE)
-		info->bound |= SOCKET_CLOSED;
 	return 0;
 }
 
@@ -324,8 +374,9 @@ static __always_inline int socket_ends(const void *address)
 
 	if (!info)
 		return 0;
-	socket_check_end(info, address);
-	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))
+	if (!(info->bound & SOCKET_ENDED))
+		socket_check_end(info, address);
+	if ((info->bound & (SOCKET_OBJECT | SOCKET_STREAM)) && !(info->bound & SOCKET_ENDED))
 		socket_emit_state(info, TCP_CLOSE, TCP_CLOSE, true);
 	bpf_map_delete_elem(&sockets, &sk);
 	return 0;

@@ -15,7 +15,7 @@
 
 /* STREAM_LOOKING 1: complete so far; whether it is TLS is not known yet */
 /* STREAM_TLS 2: of socket.h */
-#define STREAM_NONE 3 /* not TLS, or no longer to be followed */
+/* STREAM_NONE 3: not TLS, or no longer to be followed */
 
 /* Bytes of both directions among which TLS must begin (STARTTLS comes after some words). */
 #define STREAM_LOOK_BYTES 16384
@@ -341,6 +341,29 @@ static __always_inline bool stream_step_back(struct socket_info *info, __u32 mnt
 	return false;
 }
 
+/*
+ * The numbers do not fit because it is not the connection that they are of: its end and the
+ * beginning of this one were not seen, as where a kernel runs no programs in some of its tasks.
+ */
+static __always_inline bool stream_is_another(struct socket_info *info, const struct sock *sk)
+{
+	__u32 ports = BPF_CORE_READ(sk, __sk_common.skc_portpair);
+
+	/* The local half is cleared at the end of a connection. */
+	if ((info->bound & SOCKET_MPTCP) || !info->ports || info->ports == ports || !(ports >> 16))
+		return false;
+	count_loss(TLSPCAP_LOSS_RECURSION);
+	if (!(info->bound & SOCKET_ENDED))
+		socket_emit_state(info, TCP_CLOSE, TCP_CLOSE, true);
+	info->id = new_id();
+	info->syn_ns = info->established_ns = 0;
+	info->role = TLSPCAP_ROLE_UNKNOWN;
+	info->bound = 0;
+	info->stream = STREAM_NONE; /* without its beginning it is no use */
+	info->ports = ports;
+	return true;
+}
+
 /* The place in the stream where these `moved` bytes stand. False: it is not known any more. */
 static __always_inline bool stream_find_place(struct socket_info *info, const struct sock *sk,
 					      __u32 mntns, __u32 direction, __u32 moved,
@@ -361,6 +384,8 @@ static __always_inline bool stream_find_place(struct socket_info *info, const st
 		end--;
 		skipped--;
 	}
+	if (skipped && stream_is_another(info, sk))
+		return false;
 	/* Kernel TLS: what passes is plaintext, and the numbers count records. */
 	if (one_path && TCP_FIELD(typed, sk, inet_conn.icsk_ulp_ops)) {
 		stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
@@ -460,10 +485,12 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 
 	if (!filter_task(&mntns))
 		return 0;
-	info = bpf_map_lookup_elem(&sockets, &key);
-	if (!info || (info->stream != STREAM_LOOKING && info->stream != STREAM_TLS))
-		return 0;
 	if (direction == TLSPCAP_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+		return 0;
+	info = bpf_map_lookup_elem(&sockets, &key);
+	if (!info)
+		info = socket_adopt(sk, direction, moved);
+	if (!info || (info->stream != STREAM_LOOKING && info->stream != STREAM_TLS))
 		return 0;
 	if (!stream_announce(info, sk, mntns)) {
 		info->stream = STREAM_NONE; /* without its beginning it is no use */

@@ -449,7 +449,24 @@ int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, v
 	return n;
 }
 
-/* Programs that the kernel skipped because they interrupted themselves. */
+/* Whether the program's like by BTF, or without, is there too: one of the two always runs. */
+static bool has_twin(const struct bpf_object *object, const struct bpf_program *program)
+{
+	static const char end[] = "_btf";
+	const char *name = bpf_program__name(program);
+	size_t length = strlen(name);
+	const struct bpf_program *twin;
+	char other[64];
+
+	if (length > sizeof(end) && !strcmp(name + length - (sizeof(end) - 1), end))
+		snprintf(other, sizeof(other), "%.*s", (int)(length - (sizeof(end) - 1)), name);
+	else
+		snprintf(other, sizeof(other), "%s%s", name, end);
+	twin = bpf_object__find_program_by_name(object, other);
+	return twin && bpf_program__autoload(twin);
+}
+
+/* Programs that the kernel skipped because they interrupted each other. */
 static uint64_t recursion_misses(const struct capture *capture)
 {
 	struct bpf_program *program;
@@ -459,6 +476,8 @@ static uint64_t recursion_misses(const struct capture *capture)
 		struct bpf_prog_info info = {};
 		uint32_t length = sizeof(info);
 
+		if (has_twin(capture->skeleton->obj, program))
+			continue;
 		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length))
 			sum += info.recursion_misses;
 	}

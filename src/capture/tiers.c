@@ -16,10 +16,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TIER_PROGRAMS 8
+#define TIER_PROGRAMS 10
+
+/* Of two programs at one place one always runs, see bpf/socket.h. */
+#define TWINS "socket_state", "socket_state_btf", "socket_destroy", "socket_destroy_btf"
 
 /* The programs of the kernel's life that every tier but `btf` has. */
-#define CLASSIC_LIFE "socket_state", "socket_destroy", "process_exit", "process_fork"
+#define CLASSIC_LIFE TWINS, "process_exit", "process_fork"
 
 struct tier {
 	const char *name;
