@@ -7,7 +7,8 @@
 
 #define WINDOW_BITS (15 + 16) /* zlib.h: with a gzip header */
 #define MEMORY	    8
-/* A capture must keep up: three times as fast as the default, and hardly larger. */
+/* A capture must keep up: twice as fast as the default (113 and 59 MB/s of text), a fifth larger.
+ */
 #define LEVEL 1
 
 struct gzip {
