@@ -48,7 +48,7 @@ static __always_inline void fill_event_at(struct tlspcap_event *event, __u32 siz
 	event->tid = (__u32)thread;
 	event->mntns = mntns;
 	event->reserved2 = 0;
-	event->reserved3 = 0;
+	event->ends = 0;
 }
 
 static __always_inline void fill_event(struct tlspcap_event *event, __u32 size, __u16 type,

@@ -172,6 +172,9 @@ static __always_inline void socket_fill_state(struct tlspcap_state *event,
 	event->event.pid = 0;
 	event->event.tid = 0;
 	event->event.sock_id = info->id;
+	if (final)
+		event->event.ends =
+			(__u32)info->offset[TLSPCAP_SENT] | info->offset[TLSPCAP_RECEIVED] << 32;
 	event->old_state = old_state;
 	event->new_state = new_state;
 	event->final = final;

@@ -103,7 +103,7 @@ struct tlspcap_event {
 	__u32 tid;
 	__u32 mntns; /* inode number of the mount namespace */
 	__u32 reserved2;
-	__u64 reserved3;
+	__u64 ends; /* of a final STATE: bytes of the stream, sent | received << 32; or 0 */
 };
 
 struct tlspcap_open {
@@ -136,7 +136,7 @@ struct tlspcap_state {
 	struct tlspcap_event event;
 	__u8 old_state;
 	__u8 new_state;
-	__u8 final; /* 1: the socket is closed, and no more of its stream comes */
+	__u8 final; /* 1: the socket is closed, and no more of its stream comes: event.ends */
 	__u8 reserved[5];
 };
 

@@ -340,6 +340,8 @@ void conversation_state(struct conversations *all, struct conversation *conversa
 	if (conversation->end == CONVERSATION_END_NONE)
 		conversation->end = CONVERSATION_END_RESET;
 	conversation->tcp_ended = true;
+	if (state->final && conversation->records)
+		records_check_end(conversation, state);
 	/* Nothing can follow: no byte from the socket, no secret that was waited for. */
 	if (state->final && list_empty(&conversation->objects) &&
 	    records_are_settled(conversation)) {

@@ -190,6 +190,8 @@ bool records_begin(struct conversations *all, const struct tlspcap_open *open);
 bool records_socket(struct conversations *all, const struct tlspcap_socket *socket);
 bool records_stream(struct conversations *all, const struct tlspcap_data *data);
 bool records_gap(struct conversations *all, const struct tlspcap_gap *gap);
+/* The stream is told to be over: what did not come is lost. */
+void records_check_end(struct conversation *conversation, const struct tlspcap_state *state);
 bool records_end(struct conversations *all, const struct tlspcap_event *event);
 
 /* records.c: what becomes of them. */

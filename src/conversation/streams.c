@@ -61,6 +61,24 @@ static void take_gap(struct records *records, uint8_t direction, uint64_t time_n
 	records_take(records, &item, NULL);
 }
 
+/* Bytes after the last ones that came, of which nothing else tells that they are missing. */
+void records_check_end(struct conversation *conversation, const struct tlspcap_state *state)
+{
+	for (uint8_t direction = 0; direction < 2; direction++) {
+		struct records *records = conversation->records;
+		uint32_t end = (uint32_t)(state->event.ends >> (32 * direction));
+		uint32_t missing;
+
+		if (!records || !end)
+			continue;
+		missing = end - (uint32_t)records->next[direction];
+		if (!missing || missing > UINT32_MAX / 2)
+			continue;
+		records->next[direction] += missing;
+		take_gap(records, direction, state->event.time_ns, missing, TLSPCAP_LOSS_RING_FULL);
+	}
+}
+
 bool records_stream(struct conversations *all, const struct tlspcap_data *data)
 {
 	const struct tlspcap_event *event = &data->event;
