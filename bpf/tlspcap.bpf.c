@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The one BPF object. Each TLS library family is one line here: bpf/<family>.bpf.h with the
- * programs <family>_enter and <family>_leave.
+ * The one BPF object. Each TLS library family has bpf/<family>.bpf.h with the programs
+ * <family>_enter and <family>_leave.
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
@@ -17,12 +17,6 @@
 #include "mapped.bpf.h"
 #include "hooks.h"
 
-#include "openssl.bpf.h"
-#include "gnutls.bpf.h"
-#include "mbedtls.bpf.h"
-#include "wolfssl.bpf.h"
-#include "go.bpf.h"
-#include "nspr.bpf.h"
-#include "rustls.bpf.h"
+#include "families.bpf.h" /* made by CMakeLists.txt of src/locate/families.def */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

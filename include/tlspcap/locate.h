@@ -6,7 +6,7 @@
  * hostile input; every read is bounded, and so is the work done for one file.
  *
  * Each library family (openssl, …) has one file src/locate/<family>.c with one function, and
- * one row in src/locate/families.c.
+ * one row in src/locate/families.def.
  */
 #ifndef TLSPCAP_LOCATE_H
 #define TLSPCAP_LOCATE_H

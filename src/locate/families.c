@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* The TLS library families that are known, one row each. */
+/* What is asked of all families; they are in families.def. */
 #include <elf.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -16,19 +16,9 @@ struct family {
 };
 
 static const struct family families[] = {
-	/* libssl-<hash>.so.1.1 is how Python wheels name their own copy. */
-	{openssl_locate,
-	 {"libssl.so*", "libssl-*.so*",
-	  /* Libraries of others that have it inside: Python's cryptography and grpcio, Netty and
-	   * Conscrypt for Java, Node as a library. */
-	  "_rust.abi3*.so", "cygrpc*.so", "libnetty_tcnative*.so*", "libconscrypt*.so*",
-	  "libnode.so*"}},
-	{nspr_locate, {"libssl3.so", "libfreeblpriv3.so", "libnss3.so"}},
-	{gnutls_locate, {"libgnutls.so*", "libgnutls-[0-9a-f]*.so*"}},
-	{mbedtls_locate, {"libmbedtls.so*", "libmbedcrypto.so*"}},
-	{wolfssl_locate, {"libwolfssl.so*"}},
-	{go_locate, {NULL}}, /* in programs only */
-	{rustls_locate, {NULL}},
+#define FAMILY(name, ...) {name##_locate, {__VA_ARGS__}},
+#include "families.def"
+#undef FAMILY
 };
 
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))

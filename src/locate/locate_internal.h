@@ -3,7 +3,7 @@
  * What the files of the locate stage share: a bounded ELF reader (elf.c), a tracker of
  * values through code (code.c, for each machine x86.c), the search for the function that logs
  * secrets (keylog.c), the decoding of fields out of accessors (accessor.c), and the table of
- * library families (families.c).
+ * library families (families.def).
  */
 #ifndef TLSPCAP_LOCATE_INTERNAL_H
 #define TLSPCAP_LOCATE_INTERNAL_H
@@ -385,12 +385,9 @@ void locate_print_path(char *to, size_t size, const struct tlspcap_path *path);
 /* --- the families -------------------------------------------------------------------- */
 
 /* Returns 1 when the family's functions are in the file, 0 when not, or -ENOMEM. */
-int openssl_locate(const struct elf_file *elf, struct locate_result *result);
-int gnutls_locate(const struct elf_file *elf, struct locate_result *result);
-int mbedtls_locate(const struct elf_file *elf, struct locate_result *result);
-int wolfssl_locate(const struct elf_file *elf, struct locate_result *result);
-int go_locate(const struct elf_file *elf, struct locate_result *result);
-int nspr_locate(const struct elf_file *elf, struct locate_result *result);
-int rustls_locate(const struct elf_file *elf, struct locate_result *result);
+#define FAMILY(name, ...)                                                                          \
+	int name##_locate(const struct elf_file *elf, struct locate_result *result);
+#include "families.def"
+#undef FAMILY
 
 #endif
