@@ -104,8 +104,10 @@ static unsigned int purposes(const struct options *options, const struct locate_
 
 const char *libraries_plan(const struct options *options, const struct locate_result *located)
 {
-	bool plaintext = purposes(options, located) & LOCATE_FOR_PLAINTEXT;
+	bool plaintext = located->plaintext && (purposes(options, located) & LOCATE_FOR_PLAINTEXT);
 
+	if (options->source == SOURCE_PROBES && !plaintext)
+		return located->secrets ? "secrets, no plaintext" : "nothing";
 	if (options->source == SOURCE_PROBES)
 		return located->secrets ? "plaintext and secrets of its calls"
 					: "plaintext of its calls";
@@ -377,6 +379,9 @@ static void tell_library(const struct options *options, const struct library *li
 	if (!located->secrets && !options->quiet)
 		fprintf(stderr, "tlspcap: %s: no secrets from it: %s\n", library->path,
 			located->secrets_how);
+	if (!located->plaintext && options->source == SOURCE_PROBES && !options->quiet)
+		fprintf(stderr, "tlspcap: %s: no plaintext from it: %s\n", library->path,
+			located->plaintext_how);
 	if (options->verbosity < 1)
 		return;
 	fprintf(stderr,

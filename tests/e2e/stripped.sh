@@ -80,6 +80,11 @@ program = open(sys.argv[1], "rb").read()
 open(sys.argv[2], "wb").write(names.sub(b"xxx", program))' "$W/node" "$W/nameless"
 	chmod 755 "$W/nameless"
 	both_ways 'nameless node' "$W/nameless"
+	start_capture probes --source=probes "--pid=$$" "--lib=$W/nameless"
+	stop_capture probes
+	check 'no calls to probe, and why' grep \
+		'nameless: no plaintext from it: SSL_read and SSL_write have no symbols' \
+		"$W/probes.said"
 fi
 if bun=$(npm_file @oven/bun-linux-x64 bin/bun 2>"$W/npm.err"); then
 	both_ways Bun "$bun"
