@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 #include "libraries.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,12 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <tlspcap/locate.h>
-#include "image.h"
-
-/* Files of the same content have the same places: thousands of containers, few libraries. */
-#define CONTENTS_MAX 256
-#define FAMILIES_MAX 4
-#define WITHOUT_MAX  4096 /* contents without TLS functions that are remembered */
 
 /* Files that were looked at: a table in which each has one place. */
 #define SEEN_MAX 65536
@@ -24,12 +17,6 @@
 #define IDLE_SWEEPS	     2
 #define IDLE_SWEEPS_OF_MANY  6	/* one that was used in more namespaces than are counted */
 #define REACHABLE_CHECKS_MAX 64 /* in one sweep */
-
-struct located_content {
-	unsigned char hash[IMAGE_HASH];
-	int n;
-	struct locate_result located[FAMILIES_MAX];
-};
 
 struct search {
 	struct capture *capture;
@@ -135,98 +122,16 @@ static int add_library(struct libraries *libraries, const struct library *librar
 	return added->path ? -errno : -ENOMEM;
 }
 
-static struct located_content *find_content(struct libraries *libraries, const unsigned char *hash)
-{
-	for (size_t i = 0; i < libraries->n_contents; i++)
-		if (!memcmp(libraries->contents[i].hash, hash, IMAGE_HASH))
-			return &libraries->contents[i];
-	return NULL;
-}
-
-/* The oldest one's place when there is no other. */
-static struct located_content *new_content(struct libraries *libraries)
-{
-	if (!libraries->contents)
-		libraries->contents = calloc(CONTENTS_MAX, sizeof(*libraries->contents));
-	if (!libraries->contents)
-		return NULL;
-	if (libraries->n_contents < CONTENTS_MAX)
-		return &libraries->contents[libraries->n_contents++];
-	return &libraries->contents[libraries->next_content++ % CONTENTS_MAX];
-}
-
-static unsigned char *without_slot(struct libraries *libraries, const unsigned char *hash)
-{
-	uint32_t start;
-
-	if (!libraries->hashes_without)
-		libraries->hashes_without = calloc(WITHOUT_MAX, IMAGE_HASH);
-	if (!libraries->hashes_without)
-		return NULL;
-	memcpy(&start, hash, sizeof(start));
-	return libraries->hashes_without + (size_t)(start % WITHOUT_MAX) * IMAGE_HASH;
-}
-
-/*
- * As locate_image(), looked up by content first. Not by build id: that is what a file says of
- * itself, and a wrong answer would put probes into the midst of other files' instructions.
- */
-static int locate_content(struct libraries *libraries, const struct image *image,
-			  struct locate_result *located)
-{
-	unsigned char *without;
-	struct located_content *content;
-	int n;
-
-	if (!image->hashed)
-		return locate_image(image->bytes, image->size, located, FAMILIES_MAX);
-	content = find_content(libraries, image->hash);
-	if (content) {
-		memcpy(located, content->located, sizeof(content->located));
-		return content->n;
-	}
-	without = without_slot(libraries, image->hash);
-	if (without && !memcmp(without, image->hash, IMAGE_HASH))
-		return 0;
-	n = locate_image(image->bytes, image->size, located, FAMILIES_MAX);
-	if (!n && without)
-		memcpy(without, image->hash, IMAGE_HASH);
-	content = n > 0 ? new_content(libraries) : NULL;
-	if (content) {
-		memcpy(content->hash, image->hash, sizeof(content->hash));
-		memcpy(content->located, located, sizeof(content->located));
-		content->n = n;
-	}
-	return n;
-}
-
-/* The search understands code of other machines, too. */
-static bool runs_here(const struct locate_result *located)
-{
-#if defined(__x86_64__)
-	return located->machine == EM_X86_64;
-#elif defined(__aarch64__)
-	return located->machine == EM_AARCH64;
-#else
-	return false;
-#endif
-}
-
 /* Returns the number of families in the file, or negative errno. */
 static int look_at_file(struct libraries *libraries, const struct library *library, int fd,
 			const char *path)
 {
-	struct locate_result *located = calloc(FAMILIES_MAX, sizeof(*located));
-	struct image image = {0};
+	struct locate_result *located = calloc(CONTENTS_FAMILIES, sizeof(*located));
 	int n = -ENOMEM;
 
 	if (!located)
 		return n;
-	n = image_read(fd, &image);
-	if (!n)
-		n = locate_content(libraries, &image, located);
-	if (n > 0 && !runs_here(&located[0]))
-		n = -ENOTSUP;
+	n = contents_locate(&libraries->contents, fd, located);
 	for (int i = 0; i < n; i++) {
 		int error = add_library(libraries, library, &located[i], fd, path);
 
@@ -235,7 +140,6 @@ static int look_at_file(struct libraries *libraries, const struct library *libra
 	}
 	if (n > 0)
 		libraries->files++;
-	image_free(&image);
 	free(located);
 	return n;
 }
@@ -602,7 +506,6 @@ void libraries_free(struct libraries *libraries)
 	}
 	free(libraries->found);
 	free(libraries->seen);
-	free(libraries->contents);
-	free(libraries->hashes_without);
+	contents_free(&libraries->contents);
 	pthread_mutex_destroy(&libraries->lock);
 }

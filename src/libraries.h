@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <tlspcap/capture.h>
+#include "contents.h"
 #include "options.h"
 
 #define LIBRARY_USERS_MAX 32
@@ -31,11 +32,9 @@ struct libraries {
 	size_t without; /* looked at, no TLS functions inside */
 	size_t failed;	/* could not be read or probed: named on stderr */
 	struct target_counts scan;
-	struct target_identity *seen;	  /* a table of real files that were looked at */
-	struct located_content *contents; /* by what is in them: copies are searched once */
-	size_t n_contents, next_content;
-	unsigned char *hashes_without; /* the same for what has no TLS functions */
-	pthread_mutex_t lock;	       /* everything above, once a second thread looks for files */
+	struct target_identity *seen; /* a table of real files that were looked at */
+	struct contents contents;     /* by what is in them: copies are searched once */
+	pthread_mutex_t lock;	      /* everything above, once a second thread looks for files */
 };
 
 void libraries_init(struct libraries *libraries);
