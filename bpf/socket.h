@@ -217,6 +217,16 @@ static __always_inline void socket_place(struct socket_info *info, const void *s
 
 #define SOCKET_CHANGE(old_state, new_state) ((__u32)(old_state) << 8 | (__u32)(new_state))
 
+/* Whether the socket is still the connection that the entry is of; a port that is 0 is cleared. */
+static __always_inline bool socket_is_same(const struct socket_info *info, const void *sk)
+{
+	__u32 ports = BPF_CORE_READ((const struct sock *)sk, __sk_common.skc_portpair);
+	__u32 other = ports ^ info->ports;
+
+	return !info->ports ||
+	       ((!(ports & 0xffff) || !(other & 0xffff)) && (!(ports >> 16) || !(other >> 16)));
+}
+
 /*
  * A passive open is seen in the context of whoever received the packet, so that these are
  * noted for the whole machine: who will accept the socket cannot be known yet. With TCP Fast
@@ -307,7 +317,9 @@ static __always_inline void socket_check_end(struct socket_info *info, const voi
 	__u32 direction, end, behind;
 	struct tlspcap_gap *gap;
 
-	if (info->stream != STREAM_TLS || (info->bound & SOCKET_MPTCP))
+	if (info->stream != STREAM_TLS || (info->bound & SOCKET_MPTCP) ||
+	    info->placed != ((1u << TLSPCAP_SENT) | (1u << TLSPCAP_RECEIVED)) ||
+	    !socket_is_same(info, sk))
 		return;
 	for (direction = TLSPCAP_SENT; direction <= TLSPCAP_RECEIVED; direction++) {
 		end = direction == TLSPCAP_SENT ? BPF_CORE_READ(tcp, write_seq)

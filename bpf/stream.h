@@ -347,10 +347,7 @@ static __always_inline bool stream_step_back(struct socket_info *info, __u32 mnt
  */
 static __always_inline bool stream_is_another(struct socket_info *info, const struct sock *sk)
 {
-	__u32 ports = BPF_CORE_READ(sk, __sk_common.skc_portpair);
-
-	/* The local half is cleared at the end of a connection. */
-	if ((info->bound & SOCKET_MPTCP) || !info->ports || info->ports == ports || !(ports >> 16))
+	if ((info->bound & SOCKET_MPTCP) || socket_is_same(info, sk))
 		return false;
 	count_loss(TLSPCAP_LOSS_RECURSION);
 	if (!(info->bound & SOCKET_ENDED))
@@ -360,7 +357,7 @@ static __always_inline bool stream_is_another(struct socket_info *info, const st
 	info->role = TLSPCAP_ROLE_UNKNOWN;
 	info->bound = 0;
 	info->stream = STREAM_NONE; /* without its beginning it is no use */
-	info->ports = ports;
+	info->ports = 0;
 	return true;
 }
 
