@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 # Libraries that log no secrets: mbedTLS 2.28 and 3.6, wolfSSL 5.5 to 5.9. lighttpd as server, a
-# small client of ours; TLS 1.2 and 1.3, resumed sessions. Their peers, curl and openssl s_server,
+# small client of ours; TLS 1.2 and 1.3, resumed sessions, many connections at once. Their peers, curl and openssl s_server,
 # have key logs: the secrets are the same. What the calls gave and took is what the records hold.
 . "$(dirname "$0")/lib.sh"
 . "$E2E/talk"
@@ -98,6 +98,28 @@ one() # LIBRARY SUITE CLIENT-VERSIONS [SERVER-VERSIONS]
 		"$(talks "$W/calls.pcapng" tcp)"
 }
 
+# Twenty connections at once: each gets its own secrets, though none says whose it is.
+many() # SUITE LIBRARY
+{
+	local urls=() i
+
+	[[ ${container_pid[$2-$1]:-} ]] || return
+	for ((i = 0; i < 40; i++)); do
+		urls+=("https://127.0.0.1:$port/body?$i" -o "$W/got.$i")
+	done
+	start_lighttpd "$2-$1" "$2" $port
+	: >"$W/keys"
+	start_capture many "--mntns=${container_mntns[$2-$1]}"
+	check "$2-$1: twenty connections" env SSLKEYLOGFILE="$W/keys" curl -sS --fail -k --http1.1 \
+		-Z --parallel-immediate --parallel-max 20 --max-time "$TIMEOUT" "${urls[@]}"
+	stop_capture many
+	lossless many
+	same "$2-$1: all their secrets" "$(grep -vE '^#|EXPORTER' "$W/keys" | sort -u)" \
+		"$(secrets "$W/many.pcapng" | grep -v EXPORTER)"
+	same "$2-$1: all answers" 40 "$(count_frames "$W/many.pcapng" 'http.response.code == 200')"
+	port=$((port + 1))
+}
+
 skipped=
 one mbedtls bookworm 1.2 1.2
 one wolfssl bookworm '1.2 1.3' '1.2 1.3'
@@ -106,5 +128,9 @@ one mbedtls trixie '1.2 1.3' '1.2 1.3'
 one mbedtls sid '1.2 1.3' '1.2 1.3'
 one wolfssl trixie '1.2 1.3' '1.2 1.3'
 one wolfssl sid '1.2 1.3' # no server of this suite is built with it
+port=4500
+many bookworm mbedtls
+many trixie mbedtls
+many trixie wolfssl
 [[ $skipped ]] && printf 'SKIP: %s\n' "$skipped"
 finish

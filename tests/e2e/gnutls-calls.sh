@@ -3,7 +3,8 @@
 # Every call of GnuTLS that moves data: corked, with padding, of a file, in packets; and git, whose
 # libcurl is built with GnuTLS. As records and by the calls themselves.
 . "$(dirname "$0")/lib.sh"
-need openssl git nginx ss
+. "$E2E/talk"
+need openssl git nginx ss gnutls-cli
 
 make_certificate server rsa
 printf 'by-file\n' >"$W/by-file"
@@ -74,5 +75,43 @@ check 'git: the pack is in the file' grep -qF \
 	<(find "$W/objects" -type f -exec sha256sum {} +)
 same 'git: nothing wrong' '' "$(complaints "$W/objects.expert")"
 shows_secrets git "$W/case.pcapng" "$W/keys"
+# --- connections that are older than the capture ----------------------------------------------
+
+# The lines go to gnutls-serv, which sends them back; the second one while captured.
+older() # VERSION
+{
+	local in client
+
+	mkfifo "$W/cli.$1"
+	in_container bookworm gnutls-cli --insecure -p 4450 127.0.0.1 \
+		--priority "NORMAL:-VERS-ALL:+VERS-TLS$1" <"$W/cli.$1" >"$W/cli.out" 2>&1 &
+	client=$!
+	processes+=("$client")
+	exec {in}>"$W/cli.$1"
+	hears "words-before-$1"
+	start_capture older "--mntns=${container_mntns[bookworm]}"
+	hears "words-after-$1"
+	stop_capture older # it has inherited the client's input
+	exec {in}>&-
+	wait "$client" || fail "gnutls-cli failed: $(tail -n 3 "$W/cli.out")"
+	same "older, TLS $1: sent and received" 2 "$(tshark_of host -r "$W/older.pcapng" -q \
+		-z follow,tls,ascii,0 | grep -c "^words-after-$1")"
+	contains "$W/older.pcapng" words-before && fail 'it has words of before'
+	shows_nothing_wrong "older, TLS $1" "$W/older.pcapng"
+}
+
+hears() # LINE
+{
+	printf '%s\n' "$1" >&"$in"
+	timeout "$TIMEOUT" grep -qm1 "^$1" <(exec {in}>&-
+		tail -n +1 -F "$W/cli.out" 2>&1) || fail "gnutls-cli heard no $1"
+}
+
+start gnutls-serv -q --echo --x509keyfile "$W/server.key" --x509certfile "$W/server.crt" -p 4450 \
+	>"$W/serv.out" 2>&1
+listening 4450 "$started"
+tsharks=(host)
+older 1.2
+older 1.3
 [[ $skipped ]] && printf 'SKIP: %s\n' "$skipped"
 finish

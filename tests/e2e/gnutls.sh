@@ -32,7 +32,8 @@ echoes()
 	processes+=($!)
 	exec {in}>"$W/cli.in"
 	printf '%s\n' "$text" >&"$in"
-	timeout "$TIMEOUT" grep -qm1 "^$text" <(tail -n +1 -F "$W/cli.out" 2>&1) ||
+	timeout "$TIMEOUT" grep -qm1 "^$text" <(exec {in}>&-
+		tail -n +1 -F "$W/cli.out" 2>&1) ||
 		fail "gnutls-cli heard no $text"
 	exec {in}>&-
 	wait "${processes[-1]}" || fail "gnutls-cli failed: $(tail -n 3 "$W/cli.out")"
