@@ -81,7 +81,7 @@ start_capture links -w "$W/links/links-%Y.pcapng" "$scope" -G 100
 fetch
 stop_capture links
 [[ -e $W/target ]] && fail 'a link was followed' || pass 'a link is not followed'
-check 'the next name is taken' test -f "$W/links/links-$(date +%Y)_00002.pcapng"
+check 'the next name is taken' test -f "$W/links/links-$(date +%Y)_00001.pcapng"
 
 # A command that fails is told, and does what it can do without any right.
 start_capture fails "$scope" -b filesize:1000 -z 'sh -c exit\ 3'
