@@ -302,6 +302,30 @@ static void test_position_independent(void **state)
 	assert_all(&image, "1.24.4", 0);
 }
 
+/* arm64: instructions have one width, and a RET is known by its bits. */
+static void test_arm64(void **state)
+{
+	const uint64_t read = function_at(2) - BASE;
+	struct locate_result result;
+	struct image image;
+
+	(void)state;
+	start_image(&image, FORM_1_20, false);
+	((Elf64_Ehdr *)image.bytes)->e_machine = EM_AARCH64;
+	put(&image, AT_TABLE + 6, 0x0804, 2);
+	put_address(&image, AT_TABLE + 24, BASE + AT_TEXT);
+	put_inline_version(&image, "go1.24.4");
+	for (uint64_t at = AT_TEXT + FIRST; at < function_at(N) - BASE; at += 4)
+		put(&image, at, at % FUNCTION_SIZE == 0 ? 0xd65f03c0 : 0xd503201f, 4);
+	assert_int_equal(locate(&image, IMAGE_SIZE, &result), 1);
+	assert_true(result.secrets);
+	assert_true(result.plaintext);
+	assert_probe(&result, read, GO_READ, LOCATE_ENTER, LOCATE_FOR_PLAINTEXT);
+	assert_probe(&result, read + FUNCTION_SIZE - FIRST, GO_READ, LOCATE_LEAVE_AT,
+		     LOCATE_FOR_PLAINTEXT);
+	assert_int_equal(result.n_probes, 5 + 2);
+}
+
 /* Go 1.26 on: the head does not say where the code begins. */
 static void test_text_from_module(void **state)
 {
@@ -454,15 +478,11 @@ static void test_many_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fixed_addresses),
-		cmocka_unit_test(test_position_independent),
-		cmocka_unit_test(test_text_from_module),
-		cmocka_unit_test(test_without_module),
-		cmocka_unit_test(test_unknown_convention),
-		cmocka_unit_test(test_unreadable_code),
-		cmocka_unit_test(test_no_tls),
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_many_tables),
+		cmocka_unit_test(test_fixed_addresses), cmocka_unit_test(test_position_independent),
+		cmocka_unit_test(test_arm64),		cmocka_unit_test(test_text_from_module),
+		cmocka_unit_test(test_without_module),	cmocka_unit_test(test_unknown_convention),
+		cmocka_unit_test(test_unreadable_code), cmocka_unit_test(test_no_tls),
+		cmocka_unit_test(test_damaged),		cmocka_unit_test(test_many_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
