@@ -47,9 +47,32 @@ typedef struct {
 
 struct tty_struct;
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct wait_queue_entry {
+	struct list_head entry;
+};
+
+typedef struct wait_queue_entry wait_queue_entry_t;
+
+struct wait_queue_head {
+	struct list_head head;
+};
+
+typedef struct wait_queue_head wait_queue_head_t;
+
+/* A thread in wait4(2) or waitid(2). */
+struct wait_opts {
+	int wo_flags;
+	wait_queue_entry_t child_wait;
+};
+
 struct signal_struct {
 	atomic_t live;
 	struct tty_struct *tty;
+	wait_queue_head_t wait_chldexit;
 };
 
 struct kernfs_node {
@@ -106,6 +129,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	__u64 start_time;
 	__u64 self_exec_id;
 	struct signal_struct *signal;

@@ -99,7 +99,7 @@ static void report_held(const struct hold_counts *held, bool quiet)
 	line(held->overdue, "processes that were held until the watchdog continued them",
 	     "their first conversations may be missing");
 	line(held->refused, "processes that could not be held",
-	     "they are on a terminal or traced, or too many waited");
+	     "they are on a terminal or traced, or their parent (nsenter) waits for stops");
 	if (!quiet && held->held)
 		fprintf(stderr,
 			"tlspcap: held %" PRIu64
