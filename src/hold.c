@@ -8,7 +8,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,8 +23,22 @@
 #define KEYS_MAX   1024 /* the map's size */
 #define FIRST_FREE 3	/* file descriptors above standard error */
 
+/*
+ * A parent that waits for stops, as nsenter does, stops itself when its child is held, and
+ * waits to be continued by whoever continued the child.
+ */
+#define PARENTS_MAX 256
+#define PARENT_NS   (1000ull * 1000 * 1000) /* how long after its child it may do that */
+
+struct parent {
+	pid_t pid;
+	uint64_t until_ns;
+};
+
 struct hold {
 	struct capture *capture;
+	struct parent parents[PARENTS_MAX];
+	size_t n_parents;
 	pid_t watchdog;
 	int pipe; /* our end: its close tells the watchdog, and its error tells us */
 	bool stopped;
@@ -37,6 +53,27 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+/* Its state, as in /proc/PID/stat, and its parent. 0: it has ended. */
+static char state_of(pid_t pid, pid_t *parent)
+{
+	char path[32], text[512], *end, state = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	end = strrchr(text, ')'); /* the name before it may hold anything */
+	if (!end || sscanf(end + 1, " %c %d", &state, parent) != 2)
+		return 0;
+	return state;
+}
+
 /* --- the watchdog ------------------------------------------------------------------------------
  */
 
@@ -45,6 +82,7 @@ static int release(int map, uint64_t before_ns)
 {
 	uint32_t keys[KEYS_MAX], *previous = NULL;
 	struct mapped_hold note;
+	pid_t parent, grandparent;
 	int n = 0, left = 0;
 
 	/* First all keys: a walk over a map that shrinks would begin again. */
@@ -59,8 +97,12 @@ static int release(int map, uint64_t before_ns)
 			left++;
 			continue;
 		}
+		parent = 0;
+		state_of((pid_t)keys[i], &parent);
 		kill((pid_t)keys[i], SIGCONT);
 		bpf_map_delete_elem(map, &keys[i]);
+		if (parent > 1 && state_of(parent, &grandparent) == 'T')
+			kill(parent, SIGCONT);
 	}
 	return left;
 }
@@ -154,16 +196,46 @@ int hold_fd(const struct hold *hold)
 	return hold->pipe;
 }
 
+static void note_parent(struct hold *hold, pid_t pid)
+{
+	pid_t parent = 0;
+
+	if (!state_of(pid, &parent) || parent <= 1 || hold->n_parents == PARENTS_MAX)
+		return;
+	hold->parents[hold->n_parents++] = (struct parent){parent, now_ns() + PARENT_NS};
+}
+
+static void continue_parents(struct hold *hold)
+{
+	uint64_t now = hold->n_parents ? now_ns() : 0;
+	pid_t grandparent;
+
+	for (size_t i = 0; i < hold->n_parents;) {
+		struct parent *parent = &hold->parents[i];
+		char state = state_of(parent->pid, &grandparent);
+
+		if (state == 'T')
+			kill(parent->pid, SIGCONT);
+		if (state && state != 'T' && now < parent->until_ns)
+			i++;
+		else
+			*parent = hold->parents[--hold->n_parents];
+	}
+}
+
 void hold_answer(struct hold *hold)
 {
+	continue_parents(hold);
 	if (!hold->stopped)
 		capture_hold_answer(hold->capture, true);
 }
 
 uint64_t hold_end(struct hold *hold, pid_t pid)
 {
-	uint64_t ns = capture_hold_end(hold->capture, pid);
+	uint64_t ns;
 
+	note_parent(hold, pid);
+	ns = capture_hold_end(hold->capture, pid);
 	atomic_fetch_add(&hold->held, 1);
 	if (!ns)
 		atomic_fetch_add(&hold->overdue, 1);
