@@ -310,6 +310,16 @@ static __always_inline bool socket_has_unread(const struct socket_info *info, co
 
 #define STREAM_TLS 2 /* of stream.h */
 
+/* The peer's reset may close a socket inside a send, whose hook comes after that. */
+static __always_inline bool socket_is_sending(const struct socket_info *info, const void *sk)
+{
+	const struct tcp_sock *tcp = sk;
+
+	return info->stream == STREAM_TLS && !(info->bound & SOCKET_MPTCP) &&
+	       BPF_CORE_READ((const struct sock *)sk, sk_socket) &&
+	       BPF_CORE_READ(tcp, write_seq) - info->sequence[TLSPCAP_SENT] > 1;
+}
+
 /* At the end of a connection: what passed by since the last call that was seen. */
 static __always_inline void socket_check_end(struct socket_info *info, const void *sk)
 {
@@ -368,7 +378,8 @@ static __always_inline int socket_changes(const void *address, __u16 protocol, i
 		info->established_ns = bpf_ktime_get_ns();
 		socket_place(info, address);
 	}
-	final = new_state == TCP_CLOSE && !socket_has_unread(info, address);
+	final = new_state == TCP_CLOSE && !socket_has_unread(info, address) &&
+		!socket_is_sending(info, address);
 	if (final)
 		socket_check_end(info, address);
 	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))

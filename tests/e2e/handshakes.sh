@@ -313,6 +313,7 @@ cat >"$W/expected" <<END
 < 4431.1 view=tls
 < 4431.1 names: server.test
 < 4431.1 client: client_hello
+< 4431.1 alerts: client:decode_error
 < 4432.1 view=tls
 < 4432.1 names: server.test
 < 4432.1 client: client_hello
