@@ -23,7 +23,7 @@ cp -L "$(ldd "$(command -v curl)" | grep -o '/lib64/[^ )]*')" "$W/small/lib64/"
 cp -L "$(command -v curl)" "$W/small/bin/"
 printf '/opt/ssl:/usr/lib\n' >"$W/small/etc/ld-musl-x86_64.path"
 mount --bind /dev "$W/small/dev"
-small="env LD_LIBRARY_PATH=/usr/lib:/opt/ssl /bin/curl -sSk --fail --http1.1 -o /dev/null https://127.0.0.1"
+small="/bin/curl -sSk --fail --http1.1 -o /dev/null https://127.0.0.1"
 
 captured() # NAME...: what the file has, and nothing else
 {
@@ -48,10 +48,10 @@ captured entered
 case=all
 start_capture all --comm=curl --netns=/proc/self/ns/net
 in_container outer unshare --mount --propagation private $fetch/nested || fail 'nested'
-chroot "$W/small" $small/chroot || fail 'chroot'
-unshare --mount --root="$W/small" $small/tmpfs || fail 'tmpfs'
+LD_LIBRARY_PATH=/usr/lib:/opt/ssl chroot "$W/small" $small/chroot || fail 'chroot'
+LD_LIBRARY_PATH=/usr/lib:/opt/ssl unshare --mount --root="$W/small" $small/tmpfs || fail 'tmpfs'
 unshare --mount --propagation private bash -c "mount -o remount,bind,ro '$W/small' 2>/dev/null ||
-	mount --bind -o ro '$W/small' '$W/small'; exec chroot '$W/small' $small/read-only" || fail 'read-only'
+	mount --bind -o ro '$W/small' '$W/small'; LD_LIBRARY_PATH=/usr/lib:/opt/ssl exec chroot '$W/small' $small/read-only" || fail 'read-only'
 unshare --user --map-root-user --mount $fetch/user || fail 'user'
 in_container outer $fetch/shared & first=$!
 in_container outer $fetch/shared || fail 'shared'
