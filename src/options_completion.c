@@ -18,7 +18,10 @@ static const struct {
 } choices[] = {
 	{"view", "auto tls null-tls plain"},
 	{"source", "auto records probes"},
-	{"autostop", "duration:"},
+	{"autostop", "duration: filesize: files: packets:"},
+	{"ring-buffer", "filesize: duration: packets: interval: files: printname: nametimenum:"},
+	{"split", "mntns netns"},
+	{"tier", "tracepoint fentry kprobe btf syscall perf"},
 	{"completion", "bash zsh fish"},
 };
 

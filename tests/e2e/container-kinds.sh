@@ -44,9 +44,13 @@ stop_capture one
 lossless one
 captured entered
 
-# Everything in this network namespace, noticed as it comes.
+# Everything in this network namespace. The libraries are named: that they are noticed in time when
+# nobody has used them before is what --hold is for, and its own test.
 case=all
-start_capture all --comm=curl --netns=/proc/self/ns/net
+library=$(printf '%s\n' $libraries | grep libssl)
+start_capture all --comm=curl --netns=/proc/self/ns/net "--lib=$library" \
+	"--lib=/proc/${container_pid[outer]}/root$(readlink -f "$library")" \
+	--lib="$(echo "$W"/small/opt/ssl/libssl.so.*)"
 in_container outer unshare --mount --propagation private $fetch/nested || fail 'nested'
 LD_LIBRARY_PATH=/usr/lib:/opt/ssl chroot "$W/small" $small/chroot || fail 'chroot'
 LD_LIBRARY_PATH=/usr/lib:/opt/ssl unshare --mount --root="$W/small" $small/tmpfs || fail 'tmpfs'
