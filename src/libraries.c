@@ -279,11 +279,12 @@ int libraries_find(struct capture *capture, const struct options *options,
 static void tell_library(const struct options *options, const struct library *library)
 {
 	const struct locate_result *located = &library->located;
+	const bool silent = options->quiet || located->half;
 
-	if (!located->secrets && !options->quiet)
+	if (!located->secrets && !silent)
 		fprintf(stderr, "tlspcap: %s: no secrets from it: %s\n", library->path,
 			located->secrets_how);
-	if (!located->plaintext && options->source == SOURCE_PROBES && !options->quiet)
+	if (!located->plaintext && options->source == SOURCE_PROBES && !silent)
 		fprintf(stderr, "tlspcap: %s: no plaintext from it: %s\n", library->path,
 			located->plaintext_how);
 	if (options->verbosity < 1)

@@ -51,6 +51,7 @@ struct locate_result {
 	struct locate_probe probes[LOCATE_PROBES_MAX];
 	bool plaintext; /* the read and write calls were found */
 	bool secrets;	/* the place where secrets pass was found, and the client random */
+	bool half; /* the other half of the library is another file: what is missing is there */
 	char plaintext_how[LOCATE_TEXT_LEN]; /* by which method, or why not: plain words */
 	char secrets_how[LOCATE_TEXT_LEN];
 };

@@ -73,6 +73,7 @@ static void tell(const struct elf_function *functions, bool calls, bool hmac,
 {
 	result->plaintext = calls;
 	result->secrets = calls || hmac;
+	result->half = calls != hmac;
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how), "%s",
 		 !calls				? "the calls are in libmbedtls"
 		 : functions[ROW_READ].exported ? "dynamic symbols"

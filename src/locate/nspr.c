@@ -347,6 +347,7 @@ int nspr_locate(const struct elf_file *elf, struct locate_result *result)
 	if (err)
 		return err;
 	result->family = "nspr";
+	result->half = talks != get_vector->found;
 	find_version(elf, result->version, sizeof(result->version));
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how), "it is in libssl3");
 	if (elf->machine != EM_X86_64) {
