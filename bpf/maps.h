@@ -82,6 +82,7 @@ struct socket_info {
 	__u32 matched; /* bytes of a TLS record's start that ended the last call; see stream.h */
 	__u32 sequence[2]; /* TCP sequence number of the next byte; index: direction */
 	__u32 reader;	   /* thread that received last */
+	__u32 busy[2];	   /* a program is at work on that direction */
 	__u32 skipped[2];  /* bytes that were told as gaps, and that a later call may be about */
 	__u64 offset[2];   /* bytes of the stream before it */
 };

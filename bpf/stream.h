@@ -470,34 +470,25 @@ static __always_inline void stream_one(struct socket_info *info,
 	info->offset[direction] = chunk.offset + moved;
 }
 
-/* `moved` bytes have passed the socket. */
-static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 flags,
-					__u32 direction, const bool typed)
+/* As stream_moved(), of a socket whose direction is ours alone. */
+static __always_inline int stream_take_bytes(struct socket_info *info, const struct sock *sk,
+					     __u32 mntns, int moved, __u32 flags, __u32 direction,
+					     const bool typed)
 {
-	__u64 thread, key = (__u64)sk;
 	struct call_registers registers;
-	struct socket_info *info;
 	struct stream_copy *copy;
-	__u32 mntns;
+	__u64 thread;
 
-	if (!filter_task(&mntns))
-		return 0;
-	if (direction == TLSPCAP_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
-		return 0;
-	info = bpf_map_lookup_elem(&sockets, &key);
-	if (!info)
-		info = socket_adopt(sk, direction, moved);
-	if (!info || (info->stream != STREAM_LOOKING && info->stream != STREAM_TLS))
-		return 0;
 	if (!stream_announce(info, sk, mntns)) {
 		info->stream = STREAM_NONE; /* without its beginning it is no use */
 		return 0;
 	}
 	if (!stream_find_place(info, sk, mntns, direction, moved, typed))
 		return 0;
-	if (direction == TLSPCAP_SENT)
+	if (direction == TLSPCAP_SENT && stream_take(info, TLSPCAP_RECEIVED)) {
 		stream_check_received(info, sk, mntns, typed);
-	else
+		stream_give(info, TLSPCAP_RECEIVED);
+	} else if (direction == TLSPCAP_RECEIVED)
 		info->reader = (__u32)bpf_get_current_pid_tgid();
 	if ((direction == TLSPCAP_RECEIVED && (flags & MSG_TRUNC)) ||
 	    !stream_read_call(&registers)) {
@@ -535,6 +526,30 @@ static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 
 	info->looked += moved;
 	if (info->looked > STREAM_LOOK_BYTES)
 		stream_stop(info, mntns);
+	return 0;
+}
+
+/* `moved` bytes have passed the socket. */
+static __always_inline int stream_moved(const struct sock *sk, int moved, __u32 flags,
+					__u32 direction, const bool typed)
+{
+	struct socket_info *info;
+	__u64 key = (__u64)sk;
+	__u32 mntns;
+
+	if (!filter_task(&mntns))
+		return 0;
+	if (direction == TLSPCAP_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+		return 0;
+	info = bpf_map_lookup_elem(&sockets, &key);
+	if (!info)
+		info = socket_adopt(sk, direction, moved);
+	if (!info || (info->stream != STREAM_LOOKING && info->stream != STREAM_TLS))
+		return 0;
+	if (!stream_take(info, direction))
+		return 0;
+	stream_take_bytes(info, sk, mntns, moved, flags, direction, typed);
+	stream_give(info, direction);
 	return 0;
 }
 
