@@ -185,14 +185,15 @@ int runtime_parse(enum runtime_kind kind, const char *text, size_t size, const c
 		[RUNTIME_CRUN] = parse_crun,
 	};
 	struct runtime_process nobody;
-	json_t *root = json_loadb(text, size, 0, NULL);
+	json_t *root;
 	int error;
 
-	if (!root)
-		return -EBADMSG;
 	if (!process)
 		process = &nobody;
 	*process = (struct runtime_process){0};
+	root = json_loadb(text, size, 0, NULL);
+	if (!root)
+		return -EBADMSG;
 	error = parse[kind](root, id, container, process);
 	if (process->pid < 0)
 		process->pid = 0;
