@@ -9,11 +9,13 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "privileges.h"
 
-static void wait_and_run(int go, char *const *argv, bool keep_stdout)
+static void wait_and_run(int go, const struct command_options *options)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGUSR1};
 	char byte;
+	int error;
 	ssize_t n;
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -24,15 +26,20 @@ static void wait_and_run(int go, char *const *argv, bool keep_stdout)
 	if (n != 1)
 		_exit(1); /* the capture did not start */
 	close(go);
-	if (!keep_stdout)
+	if (!options->keep_stdout)
 		dup2(STDERR_FILENO, STDOUT_FILENO);
-	execvp(argv[0], argv);
+	error = options->as_user ? privileges_become_only(options->user, options->group) : 0;
+	if (error) {
+		fprintf(stderr, "tlspcap: another user: %s\n", strerror(-error));
+		_exit(126);
+	}
+	execvp(options->argv[0], options->argv);
 	n = errno;
-	fprintf(stderr, "tlspcap: %s: %s\n", argv[0], strerror((int)n));
+	fprintf(stderr, "tlspcap: %s: %s\n", options->argv[0], strerror((int)n));
 	_exit(n == ENOENT ? 127 : 126);
 }
 
-int command_prepare(struct command *command, char *const *argv, bool keep_stdout)
+int command_prepare(struct command *command, const struct command_options *options)
 {
 	int ends[2];
 	pid_t pid;
@@ -50,7 +57,7 @@ int command_prepare(struct command *command, char *const *argv, bool keep_stdout
 	}
 	if (pid == 0) {
 		close(ends[1]);
-		wait_and_run(ends[0], argv, keep_stdout);
+		wait_and_run(ends[0], options);
 	}
 	close(ends[0]);
 	command->pid = pid;

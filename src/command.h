@@ -13,11 +13,16 @@ struct command {
 	int status; /* exit status for us, when it ended: its own, or 128 + signal */
 };
 
-/*
- * Forks a process that waits to become argv. keep_stdout false: its standard output goes to
- * standard error, since ours is the capture. 0 or negative errno.
- */
-int command_prepare(struct command *command, char *const *argv, bool keep_stdout);
+struct command_options {
+	char *const *argv;
+	bool keep_stdout; /* false: it goes to standard error, since ours is the capture */
+	bool as_user;	  /* with the rights of this user only */
+	uid_t user;
+	gid_t group;
+};
+
+/* Forks a process that waits to become argv. 0 or negative errno. */
+int command_prepare(struct command *command, const struct command_options *options);
 /* Lets it run. 0 or negative errno. */
 int command_run(struct command *command);
 /* Looks, without waiting, whether it has ended. */

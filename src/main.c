@@ -16,6 +16,7 @@
 #include "report.h"
 
 #define EXIT_WRONG_USAGE 2
+#define EXIT_LOSS	 3 /* with --fail-on-loss */
 #define TICK_MS		 250
 #define CHECK_NS	 (1000ull * 1000 * 1000)
 
@@ -84,13 +85,17 @@ static void flush(struct run *run)
 		run->record_error = record_flush(run->recorder);
 }
 
+static struct discover_counts discovered(const struct run *run)
+{
+	return run->discover ? discover_counts(run->discover) : (struct discover_counts){0};
+}
+
 static void report(struct run *run)
 {
-	if (run->discover) {
-		struct discover_counts counts = discover_counts(run->discover);
+	struct discover_counts counts = discovered(run);
 
+	if (run->discover)
 		report_discovery(&counts, run->options.quiet);
-	}
 	report_totals(run->options.path, writer_counts(run->writer),
 		      conversations_counts(run->conversations), run->options.quiet);
 }
@@ -229,6 +234,8 @@ int main(int argc, char **argv)
 	struct run run = {.command = {.go = -1}};
 	enum options_result parsed;
 	char **arguments = NULL;
+	struct discover_counts discovery;
+	bool lost = false;
 	int error, closed, status;
 
 	libraries_init(&run.libraries);
@@ -268,8 +275,12 @@ int main(int argc, char **argv)
 		error = capture_until_end(&run);
 		drain(&run);
 		report(&run);
+		discovery = discovered(&run);
+		lost = !report_nothing_lost(conversations_counts(run.conversations), &discovery);
 	}
 	status = run.command.status;
+	if (!status && lost && run.options.fail_on_loss)
+		status = EXIT_LOSS;
 	closed = close_all(&run);
 	free(arguments);
 	if (error || closed)

@@ -59,6 +59,10 @@ struct options {
 	enum capture_tier tier;
 	bool one_by_one; /* probes in files, without uprobe_multi */
 	bool unbuffered;
+	bool fail_on_loss;
+	const char *user; /* -Z; NULL: stay who we are */
+	uid_t user_id;	  /* of user */
+	gid_t user_group; /* likewise */
 	bool quiet;
 	int verbosity;
 	char *filter;	/* owned; NULL: none */

@@ -57,7 +57,8 @@ enum options_result options_help(struct options *options, const char *value)
 		for (size_t j = 0; j < OPTIONS_GROUP_ROWS && options_groups[i]->rows[j].set; j++)
 			show_row(&options_groups[i]->rows[j]);
 	}
-	puts("\nExit status: 0 done, 1 failed, 2 wrong usage; with COMMAND its own.\n"
+	puts("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 see --fail-on-loss; with COMMAND "
+	     "its own.\n"
 	     "A capture holds secrets: whoever can read the file can read the conversations.");
 	return OPTIONS_SHOWN;
 }

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <pcap/pcap.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <tlspcap/capture.h>
@@ -83,6 +84,33 @@ static enum options_result set_tier(struct options *options, const char *value)
 	return OPTIONS_RUN;
 }
 
+/* tcpdump's -Z. Whom the files will belong to must be a user that there is. */
+static enum options_result set_user(struct options *options, const char *value)
+{
+	const struct passwd *user;
+	uint64_t number;
+
+	if (options_parse_number(value, 0, UINT32_MAX - 1, &number))
+		user = getpwuid((uid_t)number);
+	else
+		user = getpwnam(value);
+	if (!user) {
+		options_say("-Z %s: no user of this machine", value);
+		return OPTIONS_WRONG;
+	}
+	options->user = value;
+	options->user_id = user->pw_uid;
+	options->user_group = user->pw_gid;
+	return OPTIONS_RUN;
+}
+
+static enum options_result set_fail_on_loss(struct options *options, const char *value)
+{
+	(void)value;
+	options->fail_on_loss = true;
+	return OPTIONS_RUN;
+}
+
 static enum options_result set_quiet(struct options *options, const char *value)
 {
 	(void)value;
@@ -127,6 +155,11 @@ const struct options_group options_how = {
 		 "hooks in the kernel: tracepoint, fentry, kprobe, btf or\n"
 		 "syscall; perf: probes in files one by one. Default: the\n"
 		 "best that can be had; may be given again"},
+		{"relinquish-privileges", 'Z', "USER", set_user,
+		 "become USER when the probes are in place: its are the\n"
+		 "files, and COMMAND and -z's run as it"},
+		{"fail-on-loss", 0, NULL, set_fail_on_loss,
+		 "exit status 3 when something was lost"},
 		{"quiet", 'q', NULL, set_quiet, "only errors and losses on stderr"},
 		{"verbose", 'v', NULL, add_verbosity,
 		 "say what is probed and how; -v -v: the kernel's words too"},

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Of -s: what holds the largest frame; tcpdump's usual words for all of it. */
+#define SNAPSHOT_ALL 65535
+
 static enum options_result set_view(struct options *options, const char *value)
 {
 	int view = view_parse(value);
@@ -59,6 +62,21 @@ static enum options_result set_no_secrets(struct options *options, const char *v
 	return OPTIONS_RUN;
 }
 
+/* tcpdump's habit. A record that is cut cannot be decrypted: all of a frame is written. */
+static enum options_result set_snapshot(struct options *options, const char *value)
+{
+	uint64_t length;
+
+	(void)options;
+	if (options_parse_number(value, 0, UINT32_MAX, &length) &&
+	    (!length || length >= SNAPSHOT_ALL))
+		return OPTIONS_RUN;
+	options_say("-s %s: frames are written whole, since a TLS record that is cut cannot be "
+		    "decrypted; leave it out, or say -s 0",
+		    value);
+	return OPTIONS_WRONG;
+}
+
 const struct options_group options_what = {
 	"What to write",
 	{
@@ -75,6 +93,8 @@ const struct options_group options_what = {
 		{"no-secrets", 0, NULL, set_no_secrets,
 		 "no TLS secrets in the capture (--keylog still has them);\n"
 		 "with --view=tls nothing in it can be read without them"},
+		{"snapshot-length", 's', "0", set_snapshot,
+		 "as tcpdump's -s 0: frames are written whole, always"},
 		{NULL, 'c', "COUNT", set_packets, "end after COUNT packets"},
 		{"autostop", 'a', "KEY:VALUE", set_autostop,
 		 "end after duration:S seconds, filesize:KB (of 1000\n"

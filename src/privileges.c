@@ -2,8 +2,11 @@
 #include "privileges.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
+#include <pwd.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -38,7 +41,7 @@ static int keep_only(uint64_t keep, uint64_t permitted)
 		return error;
 	for (int i = 0; i < 2; i++) {
 		data[i].permitted &= (uint32_t)(permitted >> (32 * i));
-		data[i].effective &= data[i].permitted & (uint32_t)(keep >> (32 * i));
+		data[i].effective = data[i].permitted & (uint32_t)(keep >> (32 * i));
 		data[i].inheritable = 0;
 	}
 	/* No program that is run from here can get them back. */
@@ -56,6 +59,40 @@ int privileges_drop(bool files, bool hold)
 			      (hold ? BIT(CAP_KILL) : 0);
 
 	return keep_only(keep, keep | (files ? BIT(CAP_DAC_OVERRIDE) : 0));
+}
+
+/* A user without an entry has its group only. */
+static int change_user(const struct passwd *entry, uid_t user, gid_t group)
+{
+	if (entry ? initgroups(entry->pw_name, group) : setgroups(0, NULL))
+		return -errno;
+	if (setresgid(group, group, group) || setresuid(user, user, user))
+		return -errno;
+	return 0;
+}
+
+int privileges_become(uid_t user, gid_t group, bool hold)
+{
+	int error;
+
+	/* What is permitted survives the change; privileges_drop() puts it into effect. */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+		return -errno;
+	error = change_user(getpwuid(user), user, group);
+	return error ? error : privileges_drop(false, hold);
+}
+
+int privileges_become_only(uid_t user, gid_t group)
+{
+	const struct passwd *entry = getpwuid(user);
+	int error = change_user(entry, user, group);
+
+	if (error)
+		return error;
+	if (entry && (setenv("HOME", entry->pw_dir, 1) || setenv("USER", entry->pw_name, 1) ||
+		      setenv("LOGNAME", entry->pw_name, 1)))
+		return -errno;
+	return 0;
 }
 
 int privileges_keep_watch(void)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Gives up every capability but those that reading counters (CAP_BPF), attaching
@@ -16,6 +17,16 @@
  * `hold`: signals for others stay (CAP_KILL).
  */
 int privileges_drop(bool files, bool hold);
+
+/*
+ * Becomes another user, with its groups, for good; of the capabilities those stay that
+ * privileges_drop(false, hold) leaves. Before threads. 0 or negative errno.
+ */
+int privileges_become(uid_t user, gid_t group, bool hold);
+
+/* The same without any capability, in a child process before it runs a program: with HOME,
+ * USER and LOGNAME of this user. 0 or negative errno. */
+int privileges_become_only(uid_t user, gid_t group);
 
 /* The same for the watchdog of --hold, which keeps CAP_KILL, and CAP_BPF to read its map. */
 int privileges_keep_watch(void);

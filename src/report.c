@@ -63,6 +63,12 @@ static bool is_complete(const struct conversation_counts *counts)
 	return !sum;
 }
 
+bool report_nothing_lost(const struct conversation_counts *counts,
+			 const struct discover_counts *discovery)
+{
+	return is_complete(counts) && !counts->no_keys && !discovery->gone && !discovery->lost;
+}
+
 void report_totals(const char *path, const struct writer_counts *written,
 		   const struct conversation_counts *counts, bool quiet)
 {

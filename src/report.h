@@ -8,6 +8,10 @@
 #include <tlspcap/writer.h>
 #include "discover.h"
 
+/* Whether nothing is missing of what was to be captured, as far as is known. */
+bool report_nothing_lost(const struct conversation_counts *counts,
+			 const struct discover_counts *discovery);
+
 /* `quiet`: losses only. */
 void report_totals(const char *path, const struct writer_counts *written,
 		   const struct conversation_counts *counts, bool quiet);

@@ -47,12 +47,18 @@ static int complain(int error, char *why)
 
 static int prepare_command(struct run *run)
 {
+	const struct command_options command = {
+		.argv = run->options.command,
+		.keep_stdout = strcmp(run->options.path, "-") != 0,
+		.as_user = run->options.user != NULL,
+		.user = run->options.user_id,
+		.group = run->options.user_group,
+	};
 	int error;
 
-	if (!run->options.command)
+	if (!command.argv)
 		return 0;
-	error = command_prepare(&run->command, run->options.command,
-				strcmp(run->options.path, "-") != 0);
+	error = command_prepare(&run->command, &command);
 	if (error)
 		fprintf(stderr, "tlspcap: cannot start a process: %s\n", strerror(-error));
 	return error;
@@ -334,7 +340,7 @@ static int open_hold(struct run *run)
 	return error;
 }
 
-static int open_files(struct run *run)
+static int make_files(struct run *run)
 {
 	struct writer_options writer = {
 		.path = run->options.path,
@@ -384,6 +390,16 @@ static int open_files(struct run *run)
 	return -ENOMEM;
 }
 
+static int open_files(struct run *run)
+{
+	int error = make_files(run);
+
+	if (error && run->options.user)
+		fprintf(stderr, "tlspcap: -Z: files are made with the rights of %s\n",
+			run->options.user);
+	return error;
+}
+
 /* systemd's readiness protocol, sd_notify(3): one datagram to a socket that it names. */
 static void tell_systemd(void)
 {
@@ -403,6 +419,20 @@ static void tell_systemd(void)
 	sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&address,
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(fd);
+}
+
+/* -Z: before any file is made, so that all of them are that user's. */
+static int become_user(const struct run *run)
+{
+	const struct options *options = &run->options;
+	int error;
+
+	if (!options->user)
+		return 0;
+	error = privileges_become(options->user_id, options->user_group, options->hold);
+	if (error)
+		fprintf(stderr, "tlspcap: -Z %s: %s\n", options->user, strerror(-error));
+	return error;
 }
 
 /* Whether later files need more than what the owner of their folder may do. */
@@ -438,6 +468,8 @@ int run_open(struct run *run)
 		error = run_open_capture(run);
 	if (!error)
 		error = run_open_probes(run);
+	if (!error)
+		error = become_user(run);
 	if (!error)
 		error = open_files(run);
 	if (!error)

@@ -61,15 +61,29 @@ late_client() # CAPTURE NAME
 	same "$2: the client got the body" "$(hashes "$W/served/body")" "$(hashes "$out")"
 }
 
-start_capture case -v --uid=$user
-for n in 1 2 3; do
-	late_client case "late$n"
-done
-stop_capture case
-lossless case
-shows_bodies "three containers" "$W/case.pcapng" "$(hashes "$W"/served/body{,,})"
-shows_secrets "three containers" "$W/case.pcapng" "$W"/late?.keys/log
-same "three containers: complete conversations" 3 "$(complete_conversations "$W/case.pcapng")"
-same "three containers: all with secrets" 0 \
-	"$(count_frames "$W/case.pcapng" 'frame.comment contains "secrets=missing;"')"
+# three_late FILE OPTION...: containers that come while it captures.
+three_late()
+{
+	local file=$1 n
+
+	shift
+	round=$((round + 1))
+	start_capture case -v --uid=$user "$@"
+	for n in 1 2 3; do
+		late_client case "late$round$n"
+	done
+	stop_capture case
+	lossless case
+	shows_bodies "three containers" "$file" "$(hashes "$W"/served/body{,,})"
+	shows_secrets "three containers" "$file" "$W"/late$round?.keys/log
+	same "three containers: complete conversations" 3 "$(complete_conversations "$file")"
+	same "three containers: all with secrets" 0 \
+		"$(count_frames "$file" 'frame.comment contains "secrets=missing;"')"
+}
+
+round=0
+three_late "$W/case.pcapng"
+# What is left of its rights when it has become another user is enough as well.
+install -d -o nobody "$W/nobody"
+three_late "$W/nobody/case.pcapng" -Z nobody -w "$W/nobody/case.pcapng"
 finish
