@@ -214,8 +214,22 @@ __noinline int emit_step(__u64 thread)
 	return copy->left > 0;
 }
 
-/* 64 MiB in one call; what is beyond becomes a gap event. */
-#define EMIT_STEPS 4096
+/*
+ * 64 MiB in one call; what is beyond becomes a gap event. The verifier walks through every turn
+ * of a loop: 64 times 64 of them, the inner ones in a global function, cost it 128 turns.
+ */
+#define EMIT_STEPS 64
+
+__noinline int emit_steps(__u64 thread)
+{
+	int i;
+
+	for (i = 0; i < EMIT_STEPS; i++) {
+		if (!emit_step(thread))
+			return 0;
+	}
+	return 1;
+}
 
 static __always_inline void emit_buffer(struct scope *scope, __u64 thread)
 {
@@ -223,7 +237,7 @@ static __always_inline void emit_buffer(struct scope *scope, __u64 thread)
 	int i;
 
 	for (i = 0; i < EMIT_STEPS; i++) {
-		if (!emit_step(thread))
+		if (!emit_steps(thread))
 			return;
 	}
 	if (copy->left)

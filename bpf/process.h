@@ -75,12 +75,30 @@ int mapping_identity(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
-#define MAPPINGS_MAX 2048
+#define MAPPINGS_STEPS 48 /* this many times this many mappings are looked at */
 
 /* What the next program found. */
 __u64 mapping_inode = 0;
 __u32 mapping_device = 0;
 __u32 mapping_generation = 0;
+
+/* Where it is in the list. User space runs one at a time. */
+__u64 mapping_place = 0;
+
+/* Goes on in the list. Global, as emit_steps(). Returns whether it goes on after these. */
+__noinline int mapping_steps(__u64 start)
+{
+	const struct vm_area_struct *vma = (const void *)mapping_place;
+	int i;
+
+	for (i = 0; i < MAPPINGS_STEPS && vma; i++) {
+		if (BPF_CORE_READ(vma, vm_start) == start)
+			break;
+		vma = BPF_CORE_READ((const struct vm_area_struct___list *)vma, vm_next);
+	}
+	mapping_place = (__u64)vma;
+	return i == MAPPINGS_STEPS && vma;
+}
 
 /*
  * The same before Linux 6.1, where that iterator cannot be told whose mappings: user space runs
@@ -92,19 +110,19 @@ int mapping_search(struct bpf_raw_tracepoint_args *ctx)
 	const struct task_struct *task = (const void *)bpf_get_current_task();
 	const struct mm_struct___list *mm = (const void *)BPF_CORE_READ(task, mm);
 	struct mapping_file found = {};
-	struct vm_area_struct *vma;
+	const struct vm_area_struct *vma;
 	__u64 start = ctx->args[0];
 	int i;
 
 	if (!bpf_core_field_exists(struct mm_struct___list, mmap))
 		return 1;
-	vma = BPF_CORE_READ(mm, mmap);
-	for (i = 0; i < MAPPINGS_MAX && vma; i++) {
-		if (BPF_CORE_READ(vma, vm_start) == start)
+	mapping_place = (__u64)BPF_CORE_READ(mm, mmap);
+	for (i = 0; i < MAPPINGS_STEPS; i++) {
+		if (!mapping_steps(start))
 			break;
-		vma = BPF_CORE_READ((struct vm_area_struct___list *)vma, vm_next);
 	}
-	if (i == MAPPINGS_MAX || !vma || !mapping_look(vma, &found))
+	vma = (const void *)mapping_place;
+	if (i == MAPPINGS_STEPS || !vma || !mapping_look(vma, &found))
 		return 1;
 	mapping_inode = found.inode;
 	mapping_device = found.device;

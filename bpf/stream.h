@@ -430,7 +430,19 @@ static __always_inline struct stream_copy *stream_copy_get(__u64 thread)
 	return bpf_map_lookup_elem(&stream_copies, &thread);
 }
 
-#define STREAM_STEPS 4096
+/* 64 times 64, as in emit_steps(). */
+#define STREAM_STEPS 64
+
+__noinline int stream_steps(__u64 thread)
+{
+	int i;
+
+	for (i = 0; i < STREAM_STEPS; i++) {
+		if (!stream_step(thread))
+			return 0;
+	}
+	return 1;
+}
 
 static __always_inline void stream_copy_all(struct socket_info *info, struct stream_copy *copy,
 					    __u64 thread)
@@ -439,7 +451,7 @@ static __always_inline void stream_copy_all(struct socket_info *info, struct str
 	int i;
 
 	for (i = 0; i < STREAM_STEPS; i++) {
-		if (!stream_step(thread))
+		if (!stream_steps(thread))
 			break;
 	}
 	info->offset[direction] = copy->offset;
