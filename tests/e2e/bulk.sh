@@ -7,15 +7,17 @@ need curl nginx
 
 start_nginx nginx 443
 start_container client
-make_body "$W/served/down" 100000000
-make_body "$W/up" 100000000
+size=100000000
+[[ ${E2E_SHORT:-} ]] && size=5000000
+make_body "$W/served/down" $size
+make_body "$W/up" $size
 tsharks=(host) # http.sh has shown that they agree
 
 transfer()
 {
-	in_container client curl -sS --fail -k --http1.1 --max-time 120 \
+	in_container client curl -sS --fail -k --http1.1 --max-time $((4 * TIMEOUT)) \
 		https://127.0.0.1/down -o "$W/got" &&
-		in_container client curl -sS --fail -k --http1.1 --max-time 120 \
+		in_container client curl -sS --fail -k --http1.1 --max-time $((4 * TIMEOUT)) \
 			-T "$W/up" https://127.0.0.1/uploaded -o /dev/null
 }
 

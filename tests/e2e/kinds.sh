@@ -34,7 +34,7 @@ each_kind() # KIND PORT
 	for end in client server; do
 		start_capture "$kind-$end" "--mntns=${container_mntns[$end-$kind]}"
 	done
-	check "$kind: exchange" in_container "client-$kind" timeout 30 "$PYTHON" "$program" client \
+	check "$kind: exchange" in_container "client-$kind" timeout "$TIMEOUT" "$PYTHON" "$program" client \
 		"$kind" "$port" body0 body1 body2 body3
 	for end in client server; do
 		stop_capture "$kind-$end"

@@ -38,7 +38,9 @@ older() # SOURCE CAPTURED
 			tcp.flags.ack == 0' -e ip.src -e ip.dst -e tcp.srcport -e tcp.dstport)"
 }
 
-for source in auto probes; do
+sources=(auto probes)
+[[ ${E2E_SHORT:-} ]] && sources=(auto)
+for source in "${sources[@]}"; do
 	for side in client server; do
 		older $source $side
 	done

@@ -117,7 +117,7 @@ sound()
 {
 	same "$1: sound blocks" '' \
 		"$(tshark_of host -r "$2" -X 'read_format:MIME Files Format' -q -z expert)"
-	check "$1: capinfos" capinfos "$2"
+	check "$1: capinfos" "$ENVIRONMENT/tshark" --program=capinfos host "$2"
 	check "$1: tcpdump reads it" tcpdump -Z root -nn -r "$2" -w /dev/null
 	[[ -x $BUILD/tools/tlspcap-check ]] &&
 		check "$1: tlspcap-check" "$BUILD/tools/tlspcap-check" "$2"

@@ -6,6 +6,7 @@
 need curl nginx
 
 runs=${E2E_RUNS:-200}
+[[ ${E2E_SHORT:-} ]] && runs=16
 start_nginx nginx 443
 start_container client
 for ((i = 1; i <= runs; i++)); do

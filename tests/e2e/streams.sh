@@ -16,9 +16,9 @@ followed() # FILE PORT
 {
 	local stream side
 
-	stream=$(tshark -r "$1" -Y "tcp.port == $2" -T fields -e tcp.stream 2>/dev/null | head -n 1)
+	stream=$(tshark_of host -r "$1" -Y "tcp.port == $2" -T fields -e tcp.stream | head -n 1)
 	for side in client server; do
-		tshark -r "$1" -q -z "follow,tcp,raw,$stream" 2>/dev/null |
+		tshark_of host -r "$1" -q -z "follow,tcp,raw,$stream" |
 			awk -v side=$side '/^[0-9a-f\t]+$/ { own = !/^\t/; sub(/^\t/, "");
 				if (own == (side == "client")) print }' |
 			perl -pe 's/\s//g; $_ = pack("H*", $_)' | sha256sum | cut -d " " -f 1

@@ -8,6 +8,7 @@
 need nginx
 
 connections=50
+[[ ${E2E_SHORT:-} ]] && connections=8
 make_certificate server
 start_container server
 
@@ -28,7 +29,7 @@ both()
 
 run_client() # PORT [put]
 {
-	timeout 60 "$PYTHON" "$E2E/programs/exchange.py" client "$1" "$connections" ${2:-} \
+	timeout $((2 * TIMEOUT)) "$PYTHON" "$E2E/programs/exchange.py" client "$1" "$connections" ${2:-} \
 		>"$W/exchanged"
 }
 
