@@ -94,7 +94,8 @@ static void look_at_privileges(struct doctor *doctor)
 	}
 }
 
-static void look_at_tiers(struct doctor *doctor, enum capture_tier chosen)
+static void look_at_tiers(struct doctor *doctor, enum capture_tier chosen,
+			  const int refused[CAPTURE_TIERS])
 {
 	char why[256];
 
@@ -102,7 +103,11 @@ static void look_at_tiers(struct doctor *doctor, enum capture_tier chosen)
 		enum capture_tier tier = (enum capture_tier)i;
 		int error = capture_tier_try(tier, why, sizeof(why));
 
-		if (!error)
+		if (refused[i])
+			tell(doctor, NOTE, "hooks",
+			     "no %s: the kernel refused its programs (%s); -v -v has its words",
+			     capture_tier_name(tier), strerror(-refused[i]));
+		else if (!error)
 			tell(doctor, GOOD, "hooks", "%s: %s%s", capture_tier_name(tier),
 			     capture_tier_describe(tier), tier == chosen ? " (in use)" : "");
 		else
@@ -143,17 +148,17 @@ static void look_at_facts(struct doctor *doctor, const struct capture_facts *fac
 }
 
 static void look_at_programs(struct doctor *doctor, const struct options *options,
-			     enum capture_tier *chosen)
+			     enum capture_tier *chosen, struct capture_facts *facts)
 {
 	const struct capture_options choice = {
 		.streams = true,
 		.tier = options->tier,
+		.spoiled = getenv("TLSPCAP_SPOILED"),
 		.one_by_one = options->one_by_one,
 		.ring_bytes = options->ring_bytes,
 		.verbosity = options->verbosity,
 	};
 	struct capture *capture = NULL;
-	struct capture_facts facts;
 	char *why = NULL;
 	int error = capture_open(&choice, &capture, &why);
 
@@ -163,8 +168,8 @@ static void look_at_programs(struct doctor *doctor, const struct options *option
 		tell(doctor, BAD, "programs", "%s", why ? why : strerror(-error));
 	} else {
 		*chosen = capture_tier(capture);
-		facts = capture_get_facts(capture);
-		look_at_facts(doctor, &facts);
+		*facts = capture_get_facts(capture);
+		look_at_facts(doctor, facts);
 	}
 	free(why);
 	capture_close(capture);
@@ -174,6 +179,7 @@ bool doctor_report(const struct options *options)
 {
 	struct doctor doctor = {0};
 	enum capture_tier chosen = CAPTURE_TIER_AUTO;
+	struct capture_facts facts = {0};
 	struct utsname name;
 
 	if (!uname(&name))
@@ -182,8 +188,8 @@ bool doctor_report(const struct options *options)
 	look_at_btf(&doctor);
 	look_at_lockdown(&doctor);
 	look_at_privileges(&doctor);
-	look_at_programs(&doctor, options, &chosen);
-	look_at_tiers(&doctor, chosen);
+	look_at_programs(&doctor, options, &chosen, &facts);
+	look_at_tiers(&doctor, chosen, facts.refused);
 	if (doctor.n_gains)
 		puts("\nWhat would be gained by what:");
 	for (size_t i = 0; i < doctor.n_gains; i++)

@@ -129,6 +129,21 @@ static int wanted_tier(enum capture_mapped_tier *tier)
 	return 0;
 }
 
+static void tell_hooks(const struct capture *capture)
+{
+	struct capture_facts facts = capture_get_facts(capture);
+
+	for (int i = 0; i < CAPTURE_TIERS; i++)
+		if (facts.refused[i])
+			fprintf(stderr,
+				"tlspcap: hooks: not %s: the kernel refused its programs (%s)\n",
+				capture_tier_name((enum capture_tier)i),
+				strerror(-facts.refused[i]));
+	fprintf(stderr, "tlspcap: hooks: %s (%s), %s\n", capture_tier_name(capture_tier(capture)),
+		capture_tier_describe(capture_tier(capture)),
+		facts.multi ? "uprobe_multi" : "perf uprobes");
+}
+
 int run_open_capture(struct run *run)
 {
 	const struct options *options = &run->options;
@@ -139,6 +154,7 @@ int run_open_capture(struct run *run)
 		.hold = options->hold,
 		.streams = options->source != SOURCE_PROBES,
 		.tier = options->tier,
+		.spoiled = getenv("TLSPCAP_SPOILED"),
 		.one_by_one = options->one_by_one,
 		.ring_bytes = options->ring_bytes,
 		.verbosity = options->verbosity,
@@ -163,10 +179,7 @@ int run_open_capture(struct run *run)
 	if (error)
 		return complain(error, why);
 	if (options->verbosity)
-		fprintf(stderr, "tlspcap: hooks: %s (%s), %s\n",
-			capture_tier_name(capture_tier(run->capture)),
-			capture_tier_describe(capture_tier(run->capture)),
-			capture_get_facts(run->capture).multi ? "uprobe_multi" : "perf uprobes");
+		tell_hooks(run->capture);
 	return 0;
 }
 

@@ -55,9 +55,10 @@ struct capture_options {
 	enum capture_mapped_tier mapped_tier;
 	bool streams; /* copy the bytes of TLS connections' sockets, too */
 	enum capture_tier tier;
-	bool one_by_one;   /* perf uprobes, even where uprobe_multi can be had */
-	size_t ring_bytes; /* a power of two multiple of the page size; 0: default */
-	int verbosity;	   /* 2: libbpf's warnings, 3: all its words; on stderr */
+	const char *spoiled; /* for tests: names of tiers whose programs the kernel is to refuse */
+	bool one_by_one;     /* perf uprobes, even where uprobe_multi can be had */
+	size_t ring_bytes;   /* a power of two multiple of the page size; 0: default */
+	int verbosity;	     /* 2: libbpf's warnings, 3: all its words; on stderr */
 };
 
 #define CAPTURE_RING_DEFAULT ((size_t)64 << 20)
@@ -183,11 +184,12 @@ void capture_close(struct capture *capture);
 enum capture_tier capture_tier(const struct capture *capture);
 /* What a capture that is open is made of. */
 struct capture_facts {
-	bool multi;	       /* one link holds all probes of a library (uprobe_multi) */
-	bool legacy;	       /* the programs are those for Linux before 5.17 */
-	uint64_t ring_bytes;   /* size of the ring buffer */
-	uint64_t locked_limit; /* bytes that maps may take as locked memory; 0: no limit */
-	bool shrunk;	       /* tables were made smaller to fit that limit */
+	bool multi;		    /* one link holds all probes of a library (uprobe_multi) */
+	bool legacy;		    /* the programs are those for Linux before 5.17 */
+	uint64_t ring_bytes;	    /* size of the ring buffer */
+	uint64_t locked_limit;	    /* bytes that maps may take as locked memory; 0: no limit */
+	bool shrunk;		    /* tables were made smaller to fit that limit */
+	int refused[CAPTURE_TIERS]; /* errno: the kernel refused that tier's programs; 0: no */
 };
 
 struct capture_facts capture_get_facts(const struct capture *capture);

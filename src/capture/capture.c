@@ -170,14 +170,65 @@ static int open_ring(struct capture *capture, char **why)
 	return 0;
 }
 
-static int prepare(struct capture *capture, const struct capture_options *options, char **why)
+static int load_once(struct capture *capture, const struct capture_options *options, char **why)
 {
 	int error = load_open(capture, options, why);
 
 	if (error)
 		return error;
 	set_scope(capture, options);
-	error = load_finish(capture, options, why);
+	return load_finish(capture, options, why);
+}
+
+/*
+ * What a tier is tried with is a program that does nothing. The real ones may still be refused,
+ * by a verifier that is older or stricter than those that they were written for. Which of the
+ * programs it was is not known: first another tier for sockets, then for files that appear later.
+ * Returns whether there is another choice.
+ */
+static bool choose_again(struct capture *capture, const struct capture_options *options, int error)
+{
+	enum capture_tier next;
+	char reason[256];
+
+	/* Privileges and memory are no matter of programs. */
+	if (options->tier != CAPTURE_TIER_AUTO || !capture->skeleton || error == -EPERM ||
+	    error == -ENOMEM)
+		return false;
+	capture->refused[capture->socket_tier] = error;
+	if (!tiers_choose(CAPTURE_TIER_AUTO, capture->refused, &next, reason, sizeof(reason)))
+		return true;
+	if (capture->tier != CAPTURE_MAPPED_FENTRY || options->mapped_tier != CAPTURE_MAPPED_AUTO)
+		return false;
+	memset(capture->refused, 0, sizeof(capture->refused));
+	capture->no_mapped_fentry = true;
+	return true;
+}
+
+/* The first failure is the one to tell of. */
+static int load(struct capture *capture, const struct capture_options *options, char **why)
+{
+	int error = load_once(capture, options, why), again = error;
+	char *other = NULL;
+
+	while (again && choose_again(capture, options, again)) {
+		tlspcap_bpf__destroy(capture->skeleton);
+		capture->skeleton = NULL;
+		again = load_once(capture, options, &other);
+		free(other);
+		other = NULL;
+	}
+	if (again)
+		return error;
+	free(*why);
+	*why = NULL;
+	return 0;
+}
+
+static int prepare(struct capture *capture, const struct capture_options *options, char **why)
+{
+	int error = load(capture, options, why);
+
 	if (error)
 		return error;
 	error = fill_scope(capture, &options->scope);
@@ -247,6 +298,8 @@ struct capture_facts capture_get_facts(const struct capture *capture)
 		.ring_bytes = bpf_map__max_entries(capture->skeleton->maps.events),
 		.shrunk = capture->shrunk,
 	};
+
+	memcpy(facts.refused, capture->refused, sizeof(facts.refused));
 
 	kernel_counts_maps(&facts.locked_limit);
 	return facts;

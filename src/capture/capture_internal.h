@@ -54,10 +54,13 @@ struct capture {
 	void *mapped_fn_ctx;
 	pthread_mutex_t search_lock; /* the answer of mapping_search is in one place */
 	enum capture_tier socket_tier;
-	bool shrunk;		  /* tables were made smaller to fit the limit of locked memory */
-	bool legacy;		  /* the object for Linux before 5.17 */
-	int cookies_fd;		  /* legacy: the map of the probes' cookies */
-	bool has_mappings_of_one; /* the iterator over mappings can be told of which process */
+	int refused[CAPTURE_TIERS]; /* why the kernel refused the programs of a tier; 0: it did not
+				     */
+	bool no_mapped_fentry;	    /* the same of CAPTURE_MAPPED_FENTRY */
+	bool shrunk;		    /* tables were made smaller to fit the limit of locked memory */
+	bool legacy;		    /* the object for Linux before 5.17 */
+	int cookies_fd;		    /* legacy: the map of the probes' cookies */
+	bool has_mappings_of_one;   /* the iterator over mappings can be told of which process */
 };
 
 /* Chooses the hooks of mapped.c, before the programs are loaded. */
@@ -88,13 +91,24 @@ bool kernel_is_legacy(void);
 bool kernel_counts_maps(uint64_t *limit);
 /* Puts the reason of a failed load into words. Returns an errno as capture_open(). */
 int kernel_explain(int error, char **why);
+/* The same of a tier that was asked for. */
+int kernel_explain_tier(int error, enum capture_tier tier, char **why);
 
 /* --- tiers.c: which hooks --------------------------------------------------------------------- */
 
-/* 0 and *chosen, or why there is none: of the last one that was tried. */
-int tiers_choose(enum capture_tier wanted, enum capture_tier *chosen, char *why, size_t size);
+/*
+ * 0 and *chosen, none of those with an errno in `refused`; or why there is none: of the last one
+ * that was tried.
+ */
+int tiers_choose(enum capture_tier wanted, const int refused[CAPTURE_TIERS],
+		 enum capture_tier *chosen, char *why, size_t size);
 /* Of all tiers' programs, only those of the chosen one are to be loaded. */
 void tiers_select(struct bpf_object *object, enum capture_tier chosen);
+/*
+ * For tests: makes programs of these tiers, named with commas between them, such that the kernel
+ * refuses them. NULL: none.
+ */
+void tiers_spoil(struct bpf_object *object, enum capture_tier chosen, const char *names);
 /* Attaches them; on failure *failed is the name of the program. */
 int tiers_attach(struct capture *capture, const char **failed);
 uint32_t tiers_receive_arguments(void);

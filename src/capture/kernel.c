@@ -156,3 +156,13 @@ int kernel_explain(int error, char **why)
 			    "and please report them with `uname -r`",
 			    strerror(-error));
 }
+
+int kernel_explain_tier(int error, enum capture_tier tier, char **why)
+{
+	if (error == -EPERM || error == -ENOMEM || (error == -EACCES && geteuid() != 0))
+		return kernel_explain(error, why);
+	return capture_fail(why, error,
+			    "--tier=%s: the kernel refused the programs (%s); run with -v -v for "
+			    "its own words",
+			    capture_tier_name(tier), strerror(-error));
+}

@@ -111,7 +111,8 @@ int load_open(struct capture *capture, const struct capture_options *options, ch
 	int error;
 
 	kernel_find_features(&features);
-	error = tiers_choose(options->tier, &capture->socket_tier, reason, sizeof(reason));
+	error = tiers_choose(options->tier, capture->refused, &capture->socket_tier, reason,
+			     sizeof(reason));
 	if (error && options->tier == CAPTURE_TIER_AUTO && error != -EPERM && error != -EACCES)
 		return capture_fail(why, error,
 				    "the kernel has no hook on sockets that can be used; see "
@@ -127,6 +128,7 @@ int load_open(struct capture *capture, const struct capture_options *options, ch
 		return kernel_explain(-errno, why);
 	capture->skeleton = skeleton;
 	tiers_select(skeleton->obj, capture->socket_tier);
+	tiers_spoil(skeleton->obj, capture->socket_tier, options->spoiled);
 	leave_out(capture, &features);
 	if (capture->socket_tier == CAPTURE_TIER_FENTRY ||
 	    capture->socket_tier == CAPTURE_TIER_KPROBE)
@@ -212,6 +214,8 @@ int load_finish(struct capture *capture, const struct capture_options *options, 
 		skeleton->rodata->can_wait = true;
 	}
 	error = tlspcap_bpf__load(skeleton);
+	if (error && options->tier != CAPTURE_TIER_AUTO)
+		return kernel_explain_tier(error, options->tier, why);
 	if (error)
 		return kernel_explain(error, why);
 	capture->cookies_fd = bpf_map__fd(skeleton->maps.probe_cookies);

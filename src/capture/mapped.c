@@ -77,7 +77,7 @@ static enum capture_mapped_tier choose_tier(const struct capture *capture,
 {
 	if (wanted != CAPTURE_MAPPED_AUTO)
 		return wanted;
-	if (kernel_has_fentry())
+	if (!capture->no_mapped_fentry && kernel_has_fentry())
 		return CAPTURE_MAPPED_FENTRY;
 	return kernel_has_call_hook(capture) ? CAPTURE_MAPPED_SYSCALL : CAPTURE_MAPPED_PERF;
 }

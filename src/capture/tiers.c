@@ -224,9 +224,10 @@ static void mount_tracing(void)
 		      NULL);
 }
 
-int tiers_choose(enum capture_tier wanted, enum capture_tier *chosen, char *why, size_t size)
+int tiers_choose(enum capture_tier wanted, const int refused[CAPTURE_TIERS],
+		 enum capture_tier *chosen, char *why, size_t size)
 {
-	int error;
+	int error = -EOPNOTSUPP;
 
 	mount_tracing();
 	if (wanted != CAPTURE_TIER_AUTO) {
@@ -234,6 +235,8 @@ int tiers_choose(enum capture_tier wanted, enum capture_tier *chosen, char *why,
 		return capture_tier_try(wanted, why, size);
 	}
 	for (int i = CAPTURE_TIER_AUTO + 1; i < CAPTURE_TIERS; i++) {
+		if (refused[i])
+			continue;
 		*chosen = (enum capture_tier)i;
 		error = capture_tier_try(*chosen, why, size);
 		if (!error)
@@ -267,6 +270,22 @@ void tiers_select(struct bpf_object *object, enum capture_tier chosen)
 
 		if (is_of_any(name))
 			bpf_program__set_autoload(program, is_among(&tiers[chosen], name));
+	}
+}
+
+void tiers_spoil(struct bpf_object *object, enum capture_tier chosen, const char *names)
+{
+	const char *name = tiers[chosen].name;
+	size_t length = strlen(name);
+
+	for (; names; names = strchr(names, ',')) {
+		names += *names == ',';
+		if (strncmp(names, name, length) || (names[length] && names[length] != ','))
+			continue;
+		/* Of another type, most of the helpers that it calls are forbidden. */
+		bpf_program__set_type(
+			bpf_object__find_program_by_name(object, tiers[chosen].programs[0]),
+			BPF_PROG_TYPE_SOCKET_FILTER);
 	}
 }
 

@@ -29,6 +29,31 @@ for tier in tracepoint fentry kprobe btf syscall; do
 	fi
 done
 
+# A tier whose real programs the kernel refuses: the next one is used, unless it was asked for.
+best=$(sed -n 's/^ok *hooks *\([a-z]*\): .*(in use)$/\1/p' <<<"$said")
+next=$(sed -n 's/^ok *hooks *\([a-z]*\): .*/\1/p' <<<"$said" | grep -vx "$best" | head -n 1)
+export TLSPCAP_SPOILED=$best
+if [[ ! $next || ${E2E_TIER:-auto} != auto ]]; then
+	printf 'SKIP: one tier only\n'
+else
+	"$TLSPCAP" -v -w "$W/next" -- true 2>"$W/next.said"
+	same "$best refused: exit status" 0 $?
+	check "$best refused: it is said" \
+		grep "^tlspcap: hooks: not $best: the kernel refused its programs (" "$W/next.said"
+	check "$best refused: $next is used" grep "^tlspcap: hooks: $next " "$W/next.said"
+	"$TLSPCAP" --doctor >"$W/next.doctor"
+	same "$best refused: exit status of --doctor" 0 $?
+	check "$best refused: --doctor says it" \
+		grep -E "^note +hooks +no $best: the kernel refused its programs \(" "$W/next.doctor"
+	check "$best refused: --doctor says what is used" \
+		grep -E "^ok +hooks +$next: .*\(in use\)$" "$W/next.doctor"
+fi
+"$TLSPCAP" -w "$W/none" --tier="$best" -- true 2>"$W/refused.said"
+same "--tier=$best, refused: exit status" 1 $?
+check "--tier=$best, refused: the message" \
+	grep "^tlspcap: --tier=$best: the kernel refused the programs (" "$W/refused.said"
+unset TLSPCAP_SPOILED
+
 cat >"$W/older.c" <<'END'
 /* Linux without the ring buffer (KIND 1), or without BPF at all (2). */
 #define _GNU_SOURCE
