@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,6 +29,39 @@ static int read_capabilities(struct __user_cap_header_struct *header,
 	memset(header, 0, sizeof(*header));
 	header->version = _LINUX_CAPABILITY_VERSION_3;
 	return syscall(SYS_capget, header, data) ? -errno : 0;
+}
+
+/*
+ * Debian's kernels, and others with that patch, want CAP_SYS_ADMIN for every perf event when
+ * kernel.perf_event_paranoid is above 2, as it is there; CAP_PERFMON is not enough. Tried with an
+ * event that does nothing.
+ */
+static bool perf_wants_admin(void)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.exclude_kernel = 1,
+	};
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[2] = {0}, saved[2];
+	bool wants;
+	int fd;
+
+	if (read_capabilities(&header, data))
+		return false;
+	memcpy(saved, data, sizeof(saved));
+	data[0].effective = data[0].permitted & ~(uint32_t)BIT(CAP_SYS_ADMIN);
+	data[1].effective = data[1].permitted;
+	if (syscall(SYS_capset, &header, data))
+		return false;
+	fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	wants = fd < 0 && errno == EACCES;
+	if (fd >= 0)
+		close(fd);
+	syscall(SYS_capset, &header, saved);
+	return wants;
 }
 
 /* `permitted` can be put into effect again; `keep` is in effect. */
@@ -56,7 +90,8 @@ int privileges_drop(bool files, bool hold)
 {
 	const uint64_t keep = BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) |
 			      BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE) |
-			      (hold ? BIT(CAP_KILL) : 0);
+			      (hold ? BIT(CAP_KILL) : 0) |
+			      (perf_wants_admin() ? BIT(CAP_SYS_ADMIN) : 0);
 
 	return keep_only(keep, keep | (files ? BIT(CAP_DAC_OVERRIDE) : 0));
 }
@@ -144,11 +179,15 @@ static const struct row rows[] = {
 	 "libraries that only others may read are missed; so are the kernel's tracing files, "
 	 "unless "
 	 "this is root"},
+	/* The last one: only where perf_wants_admin(). */
+	{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", false, false,
+	 "kernel.perf_event_paranoid is above 2, for which this kernel wants it for tracepoints, "
+	 "kprobes and, before Linux 6.6, all probes; or sysctl kernel.perf_event_paranoid=2"},
 };
 
 size_t privileges_count(void)
 {
-	return sizeof(rows) / sizeof(rows[0]);
+	return sizeof(rows) / sizeof(rows[0]) - (perf_wants_admin() ? 0 : 1);
 }
 
 struct privilege privileges_get(size_t i)

@@ -11,7 +11,7 @@
  * Gives up every capability but those that reading counters (CAP_BPF), attaching
  * further probes (CAP_PERFMON), opening the files that processes map
  * (CAP_CHECKPOINT_RESTORE) and naming namespaces (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) need,
- * for good. 0 or negative errno.
+ * for good. CAP_SYS_ADMIN stays where the kernel wants it for probes. 0 or negative errno.
  * `files`: the right to make files in other users' folders (CAP_DAC_OVERRIDE) is not in effect
  * any more either, and can be got back for a moment by privileges_for_files().
  * `hold`: signals for others stay (CAP_KILL).

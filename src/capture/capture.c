@@ -280,7 +280,9 @@ int capture_attach_system(struct capture *capture, char **why)
 	*why = NULL;
 	error = tiers_attach(capture, &failed);
 	if (error)
-		return capture_fail(why, error, "the kernel's hook for %s cannot be used (%s)",
+		return capture_fail(why, error,
+				    "the kernel's hook for %s cannot be used (%s); see tlspcap "
+				    "--doctor",
 				    failed, strerror(-error));
 	return 0;
 }

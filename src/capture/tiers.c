@@ -160,7 +160,10 @@ static int attempt_tracepoint(void)
 
 static int attempt_fentry(void)
 {
-	return attempt_by_btf("tcp_recvmsg", BTF_KIND_FUNC, BPF_TRACE_FEXIT);
+	int error = attempt_by_btf("tcp_recvmsg", BTF_KIND_FUNC, BPF_TRACE_FEXIT);
+
+	/* Its other programs are at classic tracepoints. */
+	return error ? error : attempt_classic("sock/inet_sock_set_state");
 }
 
 static int attempt_kprobe(void)

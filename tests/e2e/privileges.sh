@@ -46,6 +46,25 @@ works() # NAME
 	shows_secrets "$1" "$W/out/case.pcapng" "$W/keys"
 }
 
+# Debian's kernels want CAP_SYS_ADMIN for perf events, unless they are told otherwise.
+limit 0 "${needed[@]}"
+said=$("$TLSPCAP" --doctor)
+able=$?
+if grep -q '^note  *privileges  *CAP_SYS_ADMIN is missing: kernel.perf_event_paranoid' <<<"$said"; then
+	pass 'kernel.perf_event_paranoid: --doctor says what it takes'
+	if ((able == 0)); then
+		works 'without any perf event'
+	else
+		limit 0 "${needed[@]}" sys_admin
+		works 'with CAP_SYS_ADMIN'
+	fi
+	if [[ ! ${E2E_MACHINE:-} ]]; then
+		printf 'SKIP: the rest, where kernel.perf_event_paranoid is above 2\n'
+		finish
+	fi
+	sysctl -q kernel.perf_event_paranoid=2
+fi
+
 limit 0 "${needed[@]}"
 works 'root, what is needed'
 limit 65534 "${needed[@]}" "${wanted[@]}"
