@@ -8,8 +8,9 @@ need tcpdump
 [[ ${E2E_TIER:-} == syscall ]] && skip "with this tier, what sendmmsg and recvmmsg move is a gap"
 program=$(dirname "$TLSPCAP")/e2e/e2e_socket_calls
 [[ -x $program ]] || skip "$program is not built"
-total=2000000
-[[ ${E2E_SHORT:-} ]] && total=200000 # bytes each way
+total=2000000 # bytes each way
+cases=(four2:19002 four3:19003 four4:19004 six0:19010 six1:19011 six2:19012)
+[[ ${E2E_SHORT:-} ]] && total=200000 cases=(four2:19002 six1:19011)
 
 # Both directions of the only connection with PORT, as tshark follows it: "up down" hashes.
 followed() # FILE PORT
@@ -31,21 +32,27 @@ arrived() # NAME
 		<(sha256sum <"$W/$1.down" | cut -d " " -f 1) | paste -sd " "
 }
 
-start tcpdump --immediate-mode -i lo -B 262144 -s 0 -w "$W/wire.pcap" 'portrange 19002-19012'
+start tcpdump --immediate-mode -i lo -B 262144 -s 0 -w "$W/wire.pcap" 'portrange 19002-19012' \
+	2>"$W/tcpdump.said"
 tcpdump=$started
-timeout "$TIMEOUT" bash -c "until [[ -s '$W/wire.pcap' ]]; do sleep 0.02; done"
+timeout "$TIMEOUT" bash -c 'until grep -q "^tcpdump: listening" "$1"; do sleep 0.02; done' \
+	wait "$W/tcpdump.said" || die 'tcpdump does not listen'
 # The first connection asks for the hooks on sendmmsg and recvmmsg: it has gaps. It is long, so
 # that these are there before the next one.
 cat >"$W/calls" <<-END
 	'$program' 4 19001 $((20 * total)) 1 '$W/first'
-	for i in 2 3 4; do '$program' 4 1900\$i $total \$i '$W/four'\$i || exit 1; done
-	for i in 0 1 2; do '$program' 6 1901\$i $total \$i '$W/six'\$i || exit 1; done
 END
+for case in "${cases[@]}"; do
+	name=${case%:*} port=${case#*:} version=4
+	[[ $name == six* ]] && version=6
+	printf '"%s" %s %s %s %s "%s" || exit 1\n' "$program" $version "$port" $total "${name: -1}" \
+		"$W/$name" >>"$W/calls"
+done
 check "the calls are captured" "$TLSPCAP" -B 256M --view=tls -w "$W/out.pcapng" \
 	-- bash "$W/calls"
 kill -INT "$tcpdump" && wait "$tcpdump"
 check "gaps are marked" contains "$W/out.pcapng" gap=
-for case in four2:19002 four3:19003 four4:19004 six0:19010 six1:19011 six2:19012; do
+for case in "${cases[@]}"; do
 	name=${case%:*} port=${case#*:}
 	same "$name: what arrived" "$(arrived "$name")" "$(followed "$W/out.pcapng" "$port")"
 	same "$name: tcpdump" "$(followed "$W/wire.pcap" "$port")" \
