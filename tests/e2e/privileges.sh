@@ -96,4 +96,16 @@ cat >"$W/limited" <<-END
 		--inh-caps=-sys_resource -- $program "\$@"
 END
 works 'root without CAP_SYS_RESOURCE, 8 MiB of locked memory'
+
+# The kernel's own limit: before Linux 5.11 it is too low, and that is said.
+sed -i 's/8388608:8388608/65536:65536/' "$W/limited"
+"$TLSPCAP" -w "$W/none" -- true 2>"$W/none.said"
+status=$?
+if [[ $(printf '5.11\n%s\n' "$(uname -r)" | sort -V | head -n 1) == 5.11 ]]; then
+	same '64 KiB of locked memory: no matter' 0 $status
+else
+	same '64 KiB of locked memory: exit status' 1 $status
+	check '64 KiB of locked memory: it is said' grep 'limit of locked memory (64 KiB) is too low' \
+		"$W/none.said"
+fi
 finish
