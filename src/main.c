@@ -157,15 +157,14 @@ static void drain(struct run *run)
 
 static int close_writer(struct run *run)
 {
-	char *why = writer_why(run->writer) ? strdup(writer_why(run->writer)) : NULL;
-	int error = writer_close(run->writer);
+	char *why = NULL;
+	int error = writer_close(run->writer, &why);
 
 	/* Wireshark ends a capture by leaving. */
 	if (run->for_wireshark && error == -EPIPE)
 		error = 0;
 	if (error)
-		fprintf(stderr, "tlspcap: %s%s%s\n", why ? why : run->options.path, why ? "" : ": ",
-			why ? "" : strerror(-error));
+		fprintf(stderr, "tlspcap: %s\n", why ? why : "no memory");
 	free(why);
 	return error;
 }

@@ -273,16 +273,15 @@ static int replay_to_end(struct replay *replay, const struct arguments *argument
 	struct writer_counts written;
 	int error = feed(replay, fd);
 	int flushed = writer_flush(replay->writer);
-	char *why;
+	char *why = NULL;
 	int closed;
 
 	written = *writer_counts(replay->writer);
-	why = writer_why(replay->writer) ? strdup(writer_why(replay->writer)) : NULL;
-	closed = writer_close(replay->writer);
+	closed = writer_close(replay->writer, &why);
 	if (!closed)
 		closed = flushed;
 	if (closed)
-		say("writing %s failed: %s", arguments->writer.path, why ? why : strerror(-closed));
+		say("writing failed: %s", why ? why : strerror(-closed));
 	free(why);
 	report_totals(arguments->writer.path, &written, conversations_counts(replay->conversations),
 		      arguments->quiet);
@@ -307,7 +306,7 @@ static int run(const struct arguments *arguments)
 	replay.conversations = conversations_new(NULL, writer_sink(replay.writer));
 	if (!replay.conversations) {
 		say("no memory");
-		writer_close(replay.writer);
+		writer_close(replay.writer, NULL);
 		goto out;
 	}
 	status = replay_to_end(&replay, arguments, fd);

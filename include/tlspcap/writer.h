@@ -63,8 +63,6 @@ bool writer_done(const struct writer *writer);
 /* The first error of a write, negative errno, or 0. */
 int writer_error(const struct writer *writer);
 
-/* A sentence about that error for the user, or NULL: strerror() says it all. */
-const char *writer_why(const struct writer *writer);
 bool writer_is_pipe(const struct writer *writer);
 /* More files will be made while it writes. */
 bool writer_makes_files(const struct writer *writer);
@@ -73,7 +71,10 @@ bool writer_is_split(const struct writer *writer);
 
 const struct writer_counts *writer_counts(const struct writer *writer);
 
-/* Statistics blocks, flush, close. After conversations_finish(). 0 or the first error. */
-int writer_close(struct writer *writer);
+/*
+ * Statistics blocks, flush, close. After conversations_finish(). 0 or the first error; *why is then
+ * a sentence for the user, or NULL without memory; free() it. `why` may be NULL.
+ */
+int writer_close(struct writer *writer, char **why);
 
 #endif

@@ -156,6 +156,7 @@ struct writer {
 	uint64_t serial;
 	struct files *files;
 	struct output *keylog;
+	char *keylog_path;
 	struct bpf_program filter;
 	char *filter_text; /* NULL: no filter */
 	int error;	   /* the first one */
@@ -209,6 +210,8 @@ void packet_write_section(struct writer *writer, struct section *section);
 /* What ends a file: statistics. libpcap opens none without an interface: it gets one. */
 void packet_write_end(struct writer *writer, struct section *section);
 void packet_fail(struct writer *writer, ssize_t error);
+/* … of a file: it is named to the user. */
+void packet_fail_file(struct writer *writer, const char *name, ssize_t error);
 
 /* secrets.c */
 bool secrets_store_init(struct secrets_store *store);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* From frames, names and secrets to blocks in the file. */
 #include <errno.h>
+#include <stdio.h>
 #include <writer/internal.h>
 
 /* Of a block besides its strings; pcapng may make three bytes of each of theirs. */
@@ -10,6 +11,15 @@ void packet_fail(struct writer *writer, ssize_t error)
 {
 	if (!writer->error)
 		writer->error = (int)error;
+}
+
+void packet_fail_file(struct writer *writer, const char *name, ssize_t error)
+{
+	if (!writer->error && error &&
+	    asprintf(&writer->why, "%s: %s", strcmp(name, "-") ? name : "standard output",
+		     strerror((int)-error)) < 0)
+		writer->why = NULL;
+	packet_fail(writer, error);
 }
 
 static void commit(struct writer *writer, struct section *section, size_t length)
@@ -37,9 +47,11 @@ static size_t string_room(const char *text)
 		struct output *output_ = (section)->file->output;                                  \
 		size_t room_ = (room);                                                             \
 		uint8_t *out = output_reserve(output_, room_);                                     \
-		ssize_t length_ = out ? (put) : output_error(output_);                             \
+		ssize_t length_ = out ? (put) : 0;                                                 \
                                                                                                    \
-		if (length_ > 0)                                                                   \
+		if (!out)                                                                          \
+			packet_fail_file(writer, (section)->file->name, output_error(output_));    \
+		else if (length_ > 0)                                                                   \
 			commit(writer, section, (size_t)length_);                                  \
 		else                                                                               \
 			packet_fail(writer, length_ ? length_ : -EIO);                             \
@@ -306,7 +318,7 @@ void packet_write(struct writer *writer, struct stream *stream, const struct pac
 	output = section->file->output;
 	out = output_reserve(output, before + room);
 	if (!out)
-		return packet_fail(writer, output_error(output));
+		return packet_fail_file(writer, section->file->name, output_error(output));
 	prelude = before ? put_prelude(writer, stream, out, before) : 0;
 	if (prelude < 0)
 		return packet_fail(writer, prelude);

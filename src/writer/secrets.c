@@ -130,7 +130,7 @@ static void add_to_keylog(struct writer *writer, const char *line, size_t length
 	uint8_t *out = output_reserve(writer->keylog, length);
 
 	if (!out)
-		return packet_fail(writer, output_error(writer->keylog));
+		return packet_fail_file(writer, writer->keylog_path, output_error(writer->keylog));
 	memcpy(out, line, length);
 	output_commit(writer->keylog, length);
 }

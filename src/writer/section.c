@@ -178,12 +178,13 @@ static struct files_file *create_file(struct writer *writer, struct section *sec
 static void end_file(struct writer *writer, struct section *section)
 {
 	struct files_file *file = section->file;
+	char *name = strdup(file->name);
 	int error;
 
 	if (!writer->error)
 		packet_write_end(writer, section);
 	free(section->previous);
-	section->previous = strdup(file->name);
+	section->previous = name;
 	for (uint32_t i = 0; i < section->n_interfaces; i++)
 		names_release_interface(&writer->names, section->interfaces[i].interface);
 	section->n_interfaces = 0;
@@ -191,7 +192,7 @@ static void end_file(struct writer *writer, struct section *section)
 	error = files_close(file);
 	writer->counts.deleted = files_counts(writer->files).deleted;
 	if (error)
-		packet_fail(writer, error);
+		packet_fail_file(writer, name ? name : "a file", error);
 }
 
 static void leave_streams(struct writer *writer, struct section *section, const char *next)

@@ -67,8 +67,9 @@ static bool keep_options(struct writer *writer, const struct writer_options *opt
 	writer->application = strdup(options->application ? options->application : "");
 	writer->hardware = options->hardware ? strdup(options->hardware) : NULL;
 	writer->os = options->os ? strdup(options->os) : NULL;
+	writer->keylog_path = options->keylog ? strdup(options->keylog) : NULL;
 	return writer->application && (writer->hardware || !options->hardware) &&
-	       (writer->os || !options->os);
+	       (writer->os || !options->os) && (writer->keylog_path || !options->keylog);
 }
 
 static void free_sections(struct writer *writer)
@@ -96,6 +97,7 @@ static void free_writer(struct writer *writer)
 	free(writer->application);
 	free(writer->hardware);
 	free(writer->os);
+	free(writer->keylog_path);
 	free(writer->why);
 	free(writer);
 }
@@ -210,11 +212,6 @@ int writer_error(const struct writer *writer)
 	return writer->error;
 }
 
-const char *writer_why(const struct writer *writer)
-{
-	return writer->why;
-}
-
 bool writer_done(const struct writer *writer)
 {
 	return (writer->options.packets && writer->counts.packets >= writer->options.packets) ||
@@ -231,7 +228,7 @@ static void flush_section(struct writer *writer, struct section *section)
 		packet_write_secrets(writer, section);
 	error = output_flush(section->file->output);
 	if (error)
-		packet_fail(writer, error);
+		packet_fail_file(writer, section->file->name, error);
 }
 
 int writer_flush(struct writer *writer)
@@ -243,7 +240,7 @@ int writer_flush(struct writer *writer)
 		flush_section(writer, container_of(at, struct section, open));
 	error = writer->keylog ? output_flush(writer->keylog) : 0;
 	if (error)
-		packet_fail(writer, error);
+		packet_fail_file(writer, writer->keylog_path, error);
 	return writer_error(writer);
 }
 
@@ -267,9 +264,9 @@ const struct writer_counts *writer_counts(const struct writer *writer)
 	return &writer->counts;
 }
 
-int writer_close(struct writer *writer)
+int writer_close(struct writer *writer, char **why)
 {
-	int error, closing;
+	int error;
 
 	writer->closing = true;
 	/* A set has at least one file, also when nothing happened. */
@@ -277,11 +274,17 @@ int writer_close(struct writer *writer)
 		section_open(writer, writer->only);
 	while (!list_empty(&writer->open))
 		section_close(writer, container_of(writer->open.next, struct section, open));
-	error = writer_error(writer);
 	if (writer->keylog) {
-		closing = output_close(writer->keylog);
-		if (!error)
-			error = closing;
+		error = output_close(writer->keylog);
+		if (error)
+			packet_fail_file(writer, writer->keylog_path, error);
+	}
+	error = writer_error(writer);
+	if (error && !writer->why && asprintf(&writer->why, "%s", strerror(-error)) < 0)
+		writer->why = NULL;
+	if (why) {
+		*why = writer->why;
+		writer->why = NULL;
 	}
 	free_writer(writer);
 	return error;

@@ -103,7 +103,7 @@ static void measure(uint64_t conversations, uint64_t events, uint32_t length, en
 	       (double)events * length / taken / 1e6, taken / copied);
 	conversations_finish(all);
 	conversations_free(all);
-	if (writer_close(writer)) {
+	if (writer_close(writer, NULL)) {
 		fputs("pipeline: writing failed\n", stderr);
 		exit(1);
 	}

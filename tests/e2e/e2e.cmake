@@ -15,6 +15,15 @@ if(OPENSSL_FOUND)
 	endforeach()
 endif()
 
+# A file system of our own, on which writing goes wrong.
+pkg_check_modules(FUSE3 IMPORTED_TARGET fuse3)
+if(FUSE3_FOUND)
+	add_executable(e2e_faulty_fs ${CMAKE_CURRENT_LIST_DIR}/programs/fuse/faulty_fs.c)
+	target_link_libraries(e2e_faulty_fs PRIVATE tlspcap_flags PkgConfig::FUSE3)
+	set_target_properties(e2e_faulty_fs PROPERTIES
+		RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/e2e)
+endif()
+
 file(GLOB E2E_TESTS CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.sh)
 foreach(script ${E2E_TESTS})
 	get_filename_component(name ${script} NAME_WE)

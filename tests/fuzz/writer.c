@@ -244,7 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		size -= taken;
 	}
 	conversations_finish(f.all);
-	require(!writer_close(writer));
+	require(!writer_close(writer, NULL));
 	check_files(folder);
 	conversations_free(f.all);
 	return 0;

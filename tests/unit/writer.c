@@ -88,7 +88,7 @@ static void read_file(struct fixture *f, const char *path)
 static void end(struct fixture *f)
 {
 	conversations_finish(f->all);
-	assert_int_equal(writer_close(f->writer), 0);
+	assert_int_equal(writer_close(f->writer, NULL), 0);
 	read_file(f, f->path);
 }
 
@@ -303,7 +303,7 @@ static void a_full_disk_is_an_error(void **state)
 	exchange(f, 2);
 	assert_true(writer_counts(f->writer)->discarded > 0);
 	conversations_finish(f->all);
-	assert_int_equal(writer_close(f->writer), -ENOSPC);
+	assert_int_equal(writer_close(f->writer, NULL), -ENOSPC);
 }
 
 static void many_namespaces_and_processes(void **state)
@@ -333,7 +333,7 @@ static void many_namespaces_and_processes(void **state)
 		conversations_feed(f->all, &event.data.event);
 	}
 	conversations_finish(f->all);
-	assert_int_equal(writer_close(f->writer), 0);
+	assert_int_equal(writer_close(f->writer, NULL), 0);
 	read_file(f, f->path);
 	for (size_t at = 0; at < f->length; at += get32(f->bytes + at + 4))
 		n += get32(f->bytes + at) == 1;
