@@ -31,6 +31,7 @@ enum conversation_source {
 	CONVERSATION_PLAINTEXT =
 		0,	      /* data(): what the library's calls moved, or decrypted records */
 	CONVERSATION_RECORDS, /* records(): the socket's own bytes */
+	CONVERSATION_READ,    /* … and seen() tells their plaintext beside them */
 	CONVERSATION_SEALED,  /* … and never plaintext, also after a gap */
 };
 
@@ -103,6 +104,9 @@ struct conversation_sink {
 	void (*records)(void *ctx, struct conversation *conversation,
 			enum tlspcap_direction direction, uint64_t time_ns, const uint8_t *bytes,
 			size_t length);
+	/* What is in records that went out, for who follows a protocol; before the next piece. */
+	void (*seen)(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
+		     const uint8_t *bytes, size_t length);
 	/* length 0: not known how much. */
 	void (*gap)(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
 		    uint64_t time_ns, uint64_t length, enum tlspcap_loss reason);

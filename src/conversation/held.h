@@ -46,6 +46,7 @@ struct records {
 	bool unread[2];			       /* it was told that plaintext is missing */
 	bool settling;			       /* what was held is being given out */
 	bool sealed;			       /* plaintext is never wanted */
+	bool is_read;			       /* plaintext is told beside genuine records */
 	bool renegotiating;		       /* held again, for the secret of a later handshake */
 	bool waits;			       /* something that it holds needs a secret */
 	uint8_t handshake[TLSPCAP_RANDOM_LEN]; /* client random of the newest one looked at */

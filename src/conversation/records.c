@@ -59,11 +59,14 @@ static void decrypted_data(void *ctx, enum decrypt_side side, uint64_t time_ns,
 	struct conversation *conversation = records->conversation;
 
 	(void)record;
-	/* While records are held or go out as they are, their plaintext is for nobody. */
+	/* While records are held, their plaintext is for nobody. */
 	if (records->mode == RECORDS_PLAIN)
 		conversation_give(records->all, conversation, false,
 				  direction_of(conversation, side), time_ns, bytes, length,
 				  early ? TLSPCAP_DATA_EARLY : 0);
+	else if (records->is_read)
+		records->all->sink.seen(records->all->sink.ctx, conversation,
+					direction_of(conversation, side), bytes, length);
 }
 
 static void copy_name(char *to, const char *name)
@@ -170,7 +173,7 @@ static void set_mode(struct records *records, enum records_mode mode)
 {
 	records->mode = mode;
 	if (records->decrypt)
-		decrypt_want_data(records->decrypt, mode != RECORDS_GENUINE);
+		decrypt_want_data(records->decrypt, mode != RECORDS_GENUINE || records->is_read);
 }
 
 static void give_gap(struct records *records, const struct held *item)
@@ -356,12 +359,16 @@ static enum conversation_source ask(struct records *records)
 
 static void choose(struct records *records)
 {
+	enum conversation_source source;
+
 	if (records->renegotiating) {
 		records->renegotiating = false;
 		set_mode(records, RECORDS_GENUINE);
 		return;
 	}
-	set_mode(records, ask(records) == CONVERSATION_PLAINTEXT ? RECORDS_PLAIN : RECORDS_GENUINE);
+	source = ask(records);
+	records->is_read = source == CONVERSATION_READ && records->decrypt;
+	set_mode(records, source == CONVERSATION_PLAINTEXT ? RECORDS_PLAIN : RECORDS_GENUINE);
 	if (!records->decrypt)
 		return;
 	memcpy(records->handshake, decrypt_info(records->decrypt)->latest_client_random,
@@ -369,7 +376,7 @@ static void choose(struct records *records)
 	/* It would keep what waits for secrets: of a program without any, that is all. */
 	if (!records->conversation->info.has_keys || records->sealed)
 		drop_decrypt(records);
-	else if (records->mode == RECORDS_PLAIN)
+	else if (records->mode == RECORDS_PLAIN || records->is_read)
 		start_over(records);
 }
 
@@ -389,7 +396,7 @@ static void give_unread(struct records *records, const struct held *item)
 void records_settle(struct conversation *conversation)
 {
 	struct records *records = conversation->records;
-	bool again = records->renegotiating;
+	bool again = records->renegotiating, read_again;
 	struct held *item, *next;
 
 	if (records->mode != RECORDS_HELD)
@@ -400,7 +407,8 @@ void records_settle(struct conversation *conversation)
 	}
 	choose(records);
 	records->settling = records->mode == RECORDS_GENUINE;
-	if (records->mode == RECORDS_PLAIN) {
+	read_again = records->mode == RECORDS_PLAIN || (records->is_read && !again);
+	if (read_again) {
 		memset(records->begun, 0, sizeof(records->begun));
 		memset(records->matched, 0, sizeof(records->matched));
 	}
@@ -408,7 +416,7 @@ void records_settle(struct conversation *conversation)
 		next = item->next;
 		if (records->mode == RECORDS_PLAIN && again) {
 			give_unread(records, item);
-		} else if (records->mode == RECORDS_PLAIN) {
+		} else if (read_again) {
 			look_for_beginning(records, item, item->bytes);
 			give(records, item, item->bytes);
 		} else if (item->is_gap) {

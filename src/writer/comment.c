@@ -91,6 +91,8 @@ bool comment_make(struct stream *stream)
 		n += (size_t)pair(text + n, sizeof(text) - n, "alpn", "h2", "(seen)");
 	else
 		n += (size_t)pair(text + n, sizeof(text) - n, "alpn", info->alpn, "");
+	if (stream->headers_lost)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "headers=incomplete;");
 	if (info->addresses_clash)
 		n += real_addresses(text + n, sizeof(text) - n, info);
 	if (!info->addresses_known)

@@ -15,6 +15,7 @@
 #include <conversation/table.h>
 #include <tlspcap/files.h>
 #include <tlspcap/frame.h>
+#include <tlspcap/http2.h>
 #include <tlspcap/output.h>
 #include <tlspcap/pcapng.h>
 #include <tlspcap/writer.h>
@@ -105,11 +106,16 @@ struct stream {
 	struct process_name *process; /* a reference; NULL: too many */
 	enum view_kind view;
 	enum stream_state state;
-	uint64_t last_ns; /* of its last frame */
-	bool ended;	  /* its end is in the file that it left */
-	bool view_open;	  /* what precedes the first plaintext is written */
-	bool h2_seen;	  /* HTTP/2 by its first bytes, not by ALPN */
-	bool withheld;	  /* no secrets of it are to be written */
+	uint64_t last_ns;	/* of its last frame */
+	uint64_t not_before_ns; /* of its frames in this file: mergecap sorts by time */
+	bool ended;		/* its end is in the file that it left */
+	bool view_open;		/* what precedes the first plaintext is written */
+	bool h2_seen;		/* HTTP/2 by its first bytes, not by ALPN */
+	struct http2 *http2;	/* NULL: it is not followed */
+	bool followed;		/* its first bytes came by */
+	bool begins_again;	/* its frames begin in the midst of the connection */
+	bool headers_lost;	/* … and header blocks refer to what is not there */
+	bool withheld;		/* no secrets of it are to be written */
 
 	/* Lost and not yet marked in a packet that was written. */
 	uint64_t lost_gaps, lost_bytes;
@@ -163,6 +169,7 @@ struct writer {
 	char *why;	   /* a sentence about it; NULL: none is needed */
 	struct names names;
 	struct secrets_store store;
+	struct http2_memory http2_memory;
 	struct section *only; /* not split: the one section */
 	struct table sections;
 	struct list open;
@@ -234,6 +241,21 @@ void stream_close(void *writer, struct conversation *conversation, enum conversa
 		  uint64_t time_ns);
 /* Its file ends; `next` is the one that follows, NULL: not known. */
 void stream_leave(struct writer *writer, struct stream *stream, const char *next);
+
+/* follow.c */
+/* Whether what the conversation's records hold is to be told. */
+bool follow_is_wanted(const struct writer *writer, const struct conversation_info *info);
+void stream_seen(void *writer, struct conversation *conversation, enum tlspcap_direction direction,
+		 const uint8_t *bytes, size_t length);
+/* All plaintext of a stream, however it is written. */
+void follow_data(struct writer *writer, struct stream *stream, enum tlspcap_direction direction,
+		 const uint8_t *bytes, size_t length);
+void follow_lose(struct stream *stream, enum tlspcap_direction direction);
+/* A reader of what follows will understand it. */
+bool follow_is_whole(const struct stream *stream);
+/* What he has to be told before. */
+void follow_resume(const struct stream *stream, view_segment_fn write, void *ctx);
+void follow_end(struct stream *stream);
 
 /* flow.c */
 struct frame_stream *flow_frames(const struct conversation_info *info);

@@ -51,7 +51,7 @@ static size_t string_room(const char *text)
                                                                                                    \
 		if (!out)                                                                          \
 			packet_fail_file(writer, (section)->file->name, output_error(output_));    \
-		else if (length_ > 0)                                                                   \
+		else if (length_ > 0)                                                              \
 			commit(writer, section, (size_t)length_);                                  \
 		else                                                                               \
 			packet_fail(writer, length_ ? length_ : -EIO);                             \
@@ -277,13 +277,18 @@ static bool number_names(struct writer *writer, struct stream *stream)
 	return true;
 }
 
+static uint64_t time_of(const struct stream *stream, const struct packet *packet)
+{
+	return packet->time_ns > stream->not_before_ns ? packet->time_ns : stream->not_before_ns;
+}
+
 /* Puts header and options around the frame. Its whole length, or negative errno. */
 static ssize_t finish_packet(struct stream *stream, const struct packet *packet, uint8_t *out,
 			     size_t room, size_t length)
 {
 	const struct pcapng_packet block = {
 		.interface = stream->interface->index,
-		.time_ns = packet->time_ns,
+		.time_ns = time_of(stream, packet),
 		.direction = packet->direction,
 		.comment = stream->comment,
 		.comment_length = comment_finish(stream, packet->note),
@@ -339,5 +344,5 @@ void packet_write(struct writer *writer, struct stream *stream, const struct pac
 	if (block < 0)
 		return packet_fail(writer, block);
 	commit(writer, section, (size_t)(prelude + block));
-	count_packet(writer, stream, packet->time_ns);
+	count_packet(writer, stream, time_of(stream, packet));
 }

@@ -10,6 +10,7 @@
 #define NOTE_FRAME     "synthesized=frame;"
 #define NOTE_HANDSHAKE "synthesized=tls-handshake;"
 #define NOTE_ALERT     "synthesized=tls-alert;"
+#define NOTE_HTTP2     "synthesized=http2-state;"
 #define NOTE_GAP       NOTE_FRAME "restart=after-gap;"
 #define NOTE_NEW_FILE  NOTE_FRAME "restart=new-file;"
 #define NOTE_GOES_ON   NOTE_FRAME "end=continued;"
@@ -45,6 +46,7 @@ static void free_stream(struct writer *writer, struct stream *stream)
 	if (stream->section)
 		section_release(writer, stream->section);
 	frame_stream_free(stream->frames);
+	follow_end(stream);
 	free(stream->previous);
 	free(stream->comment);
 	free(stream);
@@ -78,11 +80,13 @@ enum conversation_source stream_choose(void *ctx, const struct conversation *con
 {
 	const struct writer *writer = ctx;
 
+	const struct conversation_info *info = conversation_info(conversation);
+
 	if (writer->sealed)
 		return CONVERSATION_SEALED;
-	return pick_view(writer, conversation_info(conversation)) == VIEW_TLS
-		       ? CONVERSATION_RECORDS
-		       : CONVERSATION_PLAINTEXT;
+	if (pick_view(writer, info) != VIEW_TLS)
+		return CONVERSATION_PLAINTEXT;
+	return follow_is_wanted(writer, info) ? CONVERSATION_READ : CONVERSATION_RECORDS;
 }
 
 void stream_open(void *ctx, struct conversation *conversation, uint64_t time_ns)
@@ -170,6 +174,9 @@ static void write_view_open(struct emission *emission)
 		memcpy(info.alpn, "h2", sizeof("h2"));
 	emission->note = NOTE_HANDSHAKE;
 	view_open(stream->view, &info, write_segment, emission);
+	emission->note = NOTE_HTTP2;
+	if (stream->begins_again)
+		follow_resume(stream, write_segment, emission);
 	stream->view_open = true;
 }
 
@@ -214,6 +221,14 @@ static void start(struct emission *emission)
 
 	if (again)
 		frame_stream_restart(stream->frames);
+	if (stream->state == STREAM_LEFT)
+		stream->not_before_ns = stream->last_ns + 1;
+	stream->begins_again = again;
+	if (again && !stream->headers_lost && !follow_is_whole(stream)) {
+		stream->headers_lost = true;
+		if (!comment_make(stream))
+			packet_fail(emission->writer, -ENOMEM);
+	}
 	if (again || !established || established > now)
 		established = now;
 	if (again || !syn || syn > established)
@@ -367,6 +382,7 @@ void stream_data(void *ctx, struct conversation *conversation, enum tlspcap_dire
 		write_view_open(&emission);
 	emission.note = NOTE_DATA;
 	view_data(stream->view, direction, bytes, length, write_segment, &emission);
+	follow_data(emission.writer, stream, direction, bytes, length);
 }
 
 void stream_records(void *ctx, struct conversation *conversation, enum tlspcap_direction direction,
@@ -411,6 +427,7 @@ void stream_gap(void *ctx, struct conversation *conversation, enum tlspcap_direc
 	stream->lost_gaps++;
 	stream->lost_bytes += length;
 	stream->lost_unknown |= length == 0;
+	follow_lose(stream, direction);
 	if ((stream->state != STREAM_OPEN && !stream->carry_length) || stream->must_break)
 		return;
 	/* Several gaps in a row are one break. */

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <writer/internal.h>
 
+/* Of all HTTP/2 connections that may go on in another file. */
+#define HTTP2_MEMORY ((size_t)64 << 20)
+
 static void take_name_space(void *ctx, const struct tlspcap_namespace *name_space)
 {
 	struct writer *writer = ctx;
@@ -155,6 +158,7 @@ static int open_files(struct writer *writer, const struct writer_options *option
 static bool init(struct writer *writer, const struct writer_options *options)
 {
 	list_init(&writer->open);
+	writer->http2_memory.left = HTTP2_MEMORY;
 	return keep_options(writer, options) && names_init(&writer->names) &&
 	       secrets_store_init(&writer->store) && table_init(&writer->sections, 1024);
 }
@@ -188,6 +192,7 @@ int writer_open(const struct writer_options *options, struct writer **result, ch
 		.data = stream_data,
 		.choose = stream_choose,
 		.records = stream_records,
+		.seen = stream_seen,
 		.gap = stream_gap,
 		.close = stream_close,
 		.secret = secrets_take,
