@@ -251,6 +251,7 @@ int capture_open(const struct capture_options *options, struct capture **out, ch
 	capture = calloc(1, sizeof(*capture));
 	if (!capture)
 		return capture_fail(why, -ENOMEM, "out of memory");
+	capture->verbosity = options->verbosity;
 	pthread_mutex_init(&capture->lock, NULL);
 	pthread_mutex_init(&capture->search_lock, NULL);
 	capture->libraries = calloc(TLSPCAP_LIBRARIES_MAX, sizeof(*capture->libraries));
@@ -439,16 +440,28 @@ static void attach_messages(struct capture *capture)
 		capture->skeleton->progs.stream_recvmmsg,
 	};
 
+	int error = 0;
+
 	capture->has_messages = true;
 	for (size_t i = 0; i < 2; i++) {
 		struct bpf_link *link = bpf_program__attach(programs[i]);
 
-		if (!link)
+		if (!link) {
+			error = errno;
 			continue;
+		}
 		pthread_mutex_lock(&capture->lock);
 		attach_keep(capture, link);
 		pthread_mutex_unlock(&capture->lock);
 	}
+	if (capture->verbosity && error)
+		fprintf(stderr,
+			"tlspcap: no hooks on sendmmsg and recvmmsg (%s): what they move is a "
+			"gap\n",
+			strerror(error));
+	else if (capture->verbosity)
+		fprintf(stderr,
+			"tlspcap: hooks on sendmmsg and recvmmsg, for a program uses them\n");
 }
 
 /*
@@ -504,41 +517,6 @@ int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, v
 	return n;
 }
 
-/* Whether the program's like by BTF, or without, is there too: one of the two always runs. */
-static bool has_twin(const struct bpf_object *object, const struct bpf_program *program)
-{
-	static const char end[] = "_btf";
-	const char *name = bpf_program__name(program);
-	size_t length = strlen(name);
-	const struct bpf_program *twin;
-	char other[64];
-
-	if (length > sizeof(end) && !strcmp(name + length - (sizeof(end) - 1), end))
-		snprintf(other, sizeof(other), "%.*s", (int)(length - (sizeof(end) - 1)), name);
-	else
-		snprintf(other, sizeof(other), "%s%s", name, end);
-	twin = bpf_object__find_program_by_name(object, other);
-	return twin && bpf_program__autoload(twin);
-}
-
-/* Programs that the kernel skipped because they interrupted each other. */
-static uint64_t recursion_misses(const struct capture *capture)
-{
-	struct bpf_program *program;
-	uint64_t sum = 0;
-
-	bpf_object__for_each_program (program, capture->skeleton->obj) {
-		struct bpf_prog_info info = {};
-		uint32_t length = sizeof(info);
-
-		if (has_twin(capture->skeleton->obj, program))
-			continue;
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length))
-			sum += info.recursion_misses;
-	}
-	return sum;
-}
-
 int capture_loss(const struct capture *capture, __u64 count[TLSPCAP_LOSS_MAX])
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -559,7 +537,7 @@ int capture_loss(const struct capture *capture, __u64 count[TLSPCAP_LOSS_MAX])
 	}
 	free(values);
 	if (!error)
-		count[TLSPCAP_LOSS_RECURSION] += recursion_misses(capture);
+		count[TLSPCAP_LOSS_RECURSION] += tiers_skipped(capture_object(capture));
 	return error;
 }
 

@@ -46,7 +46,8 @@ struct capture {
 	size_t look_bytes;
 	uint64_t last_event_ns; /* CLOCK_MONOTONIC, for how to wait */
 	uint32_t untold_count;	/* what the programs' count was when it was last looked at */
-	bool has_messages;	/* the hooks on sendmmsg and recvmmsg are attached */
+	bool has_messages;	/* it was tried to attach the hooks on sendmmsg and recvmmsg */
+	int verbosity;
 	bool stopped;
 	enum capture_mapped_tier tier;
 	struct ring_buffer *mapped_ring;
@@ -111,6 +112,8 @@ void tiers_select(struct bpf_object *object, enum capture_tier chosen);
 void tiers_spoil(struct bpf_object *object, enum capture_tier chosen, const char *names);
 /* Attaches them; on failure *failed is the name of the program. */
 int tiers_attach(struct capture *capture, const char **failed);
+/* How often the kernel skipped a program because it interrupted another one. */
+uint64_t tiers_skipped(const struct bpf_object *object);
 uint32_t tiers_receive_arguments(void);
 
 /* --- load.c ----------------------------------------------------------------------------------- */

@@ -313,6 +313,40 @@ int tiers_attach(struct capture *capture, const char **failed)
 	return 0;
 }
 
+/* Whether the program's like by BTF, or without, is there too: one of the two always runs. */
+static bool has_twin(const struct bpf_object *object, const struct bpf_program *program)
+{
+	static const char end[] = "_btf";
+	const char *name = bpf_program__name(program);
+	size_t length = strlen(name);
+	const struct bpf_program *twin;
+	char other[64];
+
+	if (length > sizeof(end) && !strcmp(name + length - (sizeof(end) - 1), end))
+		snprintf(other, sizeof(other), "%.*s", (int)(length - (sizeof(end) - 1)), name);
+	else
+		snprintf(other, sizeof(other), "%s%s", name, end);
+	twin = bpf_object__find_program_by_name(object, other);
+	return twin && bpf_program__autoload(twin);
+}
+
+uint64_t tiers_skipped(const struct bpf_object *object)
+{
+	struct bpf_program *program;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_program (program, object) {
+		struct bpf_prog_info info = {};
+		uint32_t length = sizeof(info);
+
+		if (has_twin(object, program))
+			continue;
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
 /* See bpf/hooks.h. 0 when the kernel's BTF does not say it. */
 uint32_t tiers_receive_arguments(void)
 {

@@ -37,10 +37,11 @@ start tcpdump --immediate-mode -i lo -B 262144 -s 0 -w "$W/wire.pcap" 'portrange
 tcpdump=$started
 timeout "$TIMEOUT" bash -c 'until grep -q "^tcpdump: listening" "$1"; do sleep 0.02; done' \
 	wait "$W/tcpdump.said" || die 'tcpdump does not listen'
-# The first connection asks for the hooks on sendmmsg and recvmmsg: it has gaps. It is long, so
-# that these are there before the next one.
+# The first connection asks for the hooks on sendmmsg and recvmmsg: it has gaps.
 cat >"$W/calls" <<-END
-	'$program' 4 19001 $((20 * total)) 1 '$W/first'
+	'$program' 4 19001 $((10 * total)) 1 '$W/first'
+	timeout $TIMEOUT bash -c 'until grep -q "hooks on sendmmsg" "\$1"; do sleep 0.02; done' \
+		wait '$W/said' || exit 1
 END
 for case in "${cases[@]}"; do
 	name=${case%:*} port=${case#*:} version=4
@@ -48,8 +49,8 @@ for case in "${cases[@]}"; do
 	printf '"%s" %s %s %s %s "%s" || exit 1\n' "$program" $version "$port" $total "${name: -1}" \
 		"$W/$name" >>"$W/calls"
 done
-check "the calls are captured" "$TLSPCAP" -B 256M --view=tls -w "$W/out.pcapng" \
-	-- bash "$W/calls"
+check "the calls are captured" bash -c '"$@" 2>"$W/said"' capture "$TLSPCAP" -v -B 256M --view=tls \
+	-w "$W/out.pcapng" -- bash "$W/calls"
 kill -INT "$tcpdump" && wait "$tcpdump"
 check "gaps are marked" contains "$W/out.pcapng" gap=
 for case in "${cases[@]}"; do
