@@ -134,6 +134,13 @@ need() # PROGRAM...
 	done
 }
 
+# Plaintext of connections that are older than the capture: see docs/kernels.md.
+need_multi()
+{
+	grep -q '^ok  *probes  *uprobe_multi' <("$TLSPCAP" --doctor) ||
+		skip 'no uprobe_multi (Linux 6.6): calls on older connections are not probed'
+}
+
 # --- processes -----------------------------------------------------------------------------
 
 # start COMMAND...: in the background, ended with the test; its id is in $started.

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$E2E/tokens"
 need nginx curl
+need_multi
 
 start_container client
 start_container server

@@ -4,6 +4,7 @@
 # the right addresses and roles.
 . "$(dirname "$0")/lib.sh"
 need openssl
+need_multi
 
 start_container client
 make_certificate server
