@@ -4,6 +4,7 @@
 # and the process's calls are probed: what follows is shown from these.
 . "$(dirname "$0")/lib.sh"
 need nginx
+need_multi
 
 program=$(dirname "$TLSPCAP")/e2e/e2e_bypass
 [[ -x $program ]] || skip "$program is not built"
