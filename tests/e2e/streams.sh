@@ -50,7 +50,10 @@ for case in "${cases[@]}"; do
 		"$W/$name" >>"$W/calls"
 done
 check "the calls are captured" bash -c '"$@" 2>"$W/said"' capture "$TLSPCAP" -v -B 256M --view=tls \
-	-w "$W/out.pcapng" -- bash "$W/calls"
+	-w "$W/out.pcapng" -- bash "$W/calls" || {
+	sed 's/^/      | /' "$W/said"
+	exit 1
+}
 kill -INT "$tcpdump" && wait "$tcpdump"
 check "gaps are marked" contains "$W/out.pcapng" gap=
 for case in "${cases[@]}"; do
