@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,11 +33,17 @@ static int read_capabilities(struct __user_cap_header_struct *header,
 
 /*
  * Debian's kernels, and others with that patch, want CAP_SYS_ADMIN for every perf event when
- * kernel.perf_event_paranoid is above 2, as it is there; CAP_PERFMON is not enough. Tried without
- * an event: what comes after that question is EFAULT.
+ * kernel.perf_event_paranoid is above 2, as it is there; CAP_PERFMON is not enough. Tried with a
+ * cgroup that is none: what comes after that question is EINVAL, and no event is made.
  */
 static bool perf_wants_admin(void)
 {
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.exclude_kernel = 1,
+	};
 	struct __user_cap_header_struct header;
 	struct __user_cap_data_struct data[2] = {0}, saved[2];
 	bool wants;
@@ -48,7 +55,8 @@ static bool perf_wants_admin(void)
 	data[1].effective = data[1].permitted;
 	if (syscall(SYS_capset, &header, data))
 		return false;
-	wants = syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0) < 0 && errno == EACCES;
+	wants = syscall(SYS_perf_event_open, &attr, -1, -1, -1, PERF_FLAG_PID_CGROUP) < 0 &&
+		errno == EACCES;
 	syscall(SYS_capset, &header, saved);
 	return wants;
 }
