@@ -12,7 +12,7 @@ for suite in trixie sid; do
 	fi
 done
 unset suite
-[[ ${E2E_TSHARKS:-} ]] && read -ra tsharks <<<"$E2E_TSHARKS"
+[[ ${E2E_TSHARKS:-} ]] && read -ra tsharks <<<"$E2E_TSHARKS" && tshark_missing=
 
 tshark_of() # SUITE ARGUMENT...
 {
