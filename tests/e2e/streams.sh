@@ -32,7 +32,7 @@ arrived() # NAME
 		<(sha256sum <"$W/$1.down" | cut -d " " -f 1) | paste -sd " "
 }
 
-start tcpdump --immediate-mode -i lo -B 262144 -s 0 -w "$W/wire.pcap" 'portrange 19002-19012' \
+start tcpdump -Z root --immediate-mode -i lo -B 262144 -s 0 -w "$W/wire.pcap" 'portrange 19002-19012' \
 	2>"$W/tcpdump.said"
 tcpdump=$started
 timeout "$TIMEOUT" bash -c 'until grep -q "^tcpdump: listening" "$1"; do sleep 0.02; done' \
