@@ -132,6 +132,20 @@ bool kernel_counts_maps(uint64_t *limit)
 	return true;
 }
 
+/*
+ * libbpf looks for a kernel function that is not in the kernel's own BTF in that of its modules,
+ * where it may be missing; and does not load anything when it may not look.
+ */
+static bool cannot_look_in_modules(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	__u32 id;
+
+	btf__free(btf);
+	return !has && bpf_btf_get_next_id(0, &id) && errno == EPERM;
+}
+
 int kernel_explain(int error, char **why)
 {
 	uint64_t limit;
@@ -151,6 +165,10 @@ int kernel_explain(int error, char **why)
 		return capture_fail(why, error,
 				    "no memory for the probes' tables; a smaller ring buffer may "
 				    "help (-B 8M)");
+	if (error == -EINVAL && cannot_look_in_modules())
+		return capture_fail(why, -EPERM,
+				    "before Linux 6.2, it takes CAP_SYS_ADMIN to look through the "
+				    "types of the kernel's modules; run with it");
 	return capture_fail(why, error,
 			    "the kernel refused the probes (%s); run with -v -v for its own words, "
 			    "and please report them with `uname -r`",

@@ -64,6 +64,13 @@ if grep -q '^note  *privileges  *CAP_SYS_ADMIN is missing: kernel.perf_event_par
 	fi
 	sysctl -q kernel.perf_event_paranoid=2
 fi
+limit 0 "${needed[@]}"
+if grep -q '^MISSING  *programs  *before Linux 6.2, it takes CAP_SYS_ADMIN' <("$TLSPCAP" --doctor); then
+	pass 'the modules of the kernel: --doctor says what it takes'
+	limit 0 "${needed[@]}" sys_admin
+	works 'with CAP_SYS_ADMIN, where there is no other way'
+	finish
+fi
 
 limit 0 "${needed[@]}"
 works 'root, what is needed'
