@@ -104,10 +104,9 @@ static void check_older(struct run *run)
 {
 	uint64_t now = run_clock_ns(CLOCK_MONOTONIC);
 
-	if (run->bypassing) {
-		older_add(run->older, run->bypassing);
-		run->bypassing = 0;
-	}
+	for (size_t i = 0; i < run->n_bypassing; i++)
+		older_add(run->older, run->bypassing[i]);
+	run->n_bypassing = 0;
 	if (now < run->next_check_ns)
 		return;
 	run->next_check_ns = now + CHECK_NS;

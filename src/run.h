@@ -22,6 +22,8 @@
 
 /* Mount namespaces that are given a name; later ones go without. */
 #define RUN_NAMESPACES_MAX 4096
+/* Processes that one look at the ring can find to bypass the hooks: as many as can be probed. */
+#define RUN_BYPASSING_MAX 256
 
 struct run {
 	struct options options;
@@ -44,7 +46,9 @@ struct run {
 	bool for_wireshark; /* it started us, and reads the file that is a FIFO */
 	uint32_t *wanted;   /* mount namespaces of --container when the capture began */
 	size_t n_wanted;
-	pid_t bypassing;	 /* a process whose bytes pass the socket hooks by; 0: none */
+	/* Processes whose bytes pass the socket hooks by, since they were last looked at. */
+	pid_t bypassing[RUN_BYPASSING_MAX];
+	size_t n_bypassing;
 	uint64_t next_check_ns;	 /* of connections older than the capture */
 	uint32_t *namespaces;	 /* that were described already */
 	uint64_t *namespace_ids; /* the kernel's, by index in namespaces */

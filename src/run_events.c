@@ -124,6 +124,16 @@ void run_check_namespaces(struct run *run)
 	run->n_namespaces = n;
 }
 
+/* What does not fit is told again by the next bytes that pass by. */
+static void note_bypassing(struct run *run, pid_t pid)
+{
+	for (size_t i = 0; i < run->n_bypassing; i++)
+		if (run->bypassing[i] == pid)
+			return;
+	if (run->n_bypassing < RUN_BYPASSING_MAX)
+		run->bypassing[run->n_bypassing++] = pid;
+}
+
 void run_on_event(void *ctx, const struct tlspcap_event *event)
 {
 	struct run *run = ctx;
@@ -135,5 +145,5 @@ void run_on_event(void *ctx, const struct tlspcap_event *event)
 	take_event(run, event);
 	if (event->type == TLSPCAP_EVENT_STREAM_GAP && gap->reason == TLSPCAP_LOSS_BYPASS &&
 	    event->pid)
-		run->bypassing = (pid_t)event->pid;
+		note_bypassing(run, (pid_t)event->pid);
 }

@@ -61,7 +61,45 @@ exported() # HOW NAME
 	done
 }
 
+# Several processes do it before tlspcap looks: each of them is probed.
+several_at_once()
+{
+	local folder=$W/got-several n to_client=() fd
+
+	start_container several
+	start_capture several -v "--mntns=${container_mntns[several]}"
+	for n in 1 2 3; do
+		mkdir -p "$folder/$n"
+		mkfifo "$W/to-several-$n"
+		exec {fd}<>"$W/to-several-$n"
+		to_client+=("$fd")
+		in_container several "$program" 443 "$folder/$n" <"$W/to-several-$n" \
+			>"$W/several-$n.out" 2>"$W/several-$n.err" &
+		processes+=($!)
+		printf 'read first\n' >&$fd
+		check "several: by read and write, $n" says "$W/several-$n.out" 'done first'
+	done
+	kill -STOP "${capture_pid[several]}"
+	for n in 1 2 3; do
+		printf 'sendfile second\n' >&${to_client[n - 1]}
+		check "several: past the hooks, $n" says "$W/several-$n.out" 'done second'
+	done
+	kill -CONT "${capture_pid[several]}"
+	for n in 1 2 3; do
+		check "several: probed are $n" timeout "$TIMEOUT" awk -v n="$n" \
+			'/whose records cannot be read: plaintext/ && ++found == n { exit }' \
+			<(tail -n +1 -F "$W/several.said" 2>/dev/null)
+	done
+	for fd in "${to_client[@]}"; do
+		exec {fd}>&-
+	done
+	stop_capture several
+	same 'several: each once' 3 \
+		"$(grep 'whose records cannot be read: plaintext' "$W/several.said" | sort -u | wc -l)"
+}
+
 for how in io_uring sendfile splice; do
 	each_way "$how"
 done
+several_at_once
 finish
