@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
 #include <tlspcap/target.h>
 
@@ -48,6 +49,10 @@ static enum options_result add_pid(struct options *options, const char *value)
 	if (!options_parse_number(value, 1, INT_MAX, &pid)) {
 		options_say("--pid=%s: not a process id", value);
 		return OPTIONS_WRONG;
+	}
+	if (kill((pid_t)pid, 0) && errno == ESRCH) {
+		options_say("--pid=%s: there is no such process", value);
+		return OPTIONS_FAILED;
 	}
 	options->pid[options->n_pid++] = (pid_t)pid;
 	return OPTIONS_RUN;

@@ -222,6 +222,8 @@ static void tell_scope(const struct options *options, char *text, size_t size)
 	tell_texts(text, size, "control group ", options->cgroup, options->n_cgroup);
 	tell_numbers(text, size, "network namespace ", options->netns, options->n_netns);
 	tell_texts(text, size, "processes named ", options->comm, options->n_comm);
+	tell_numbers(text, size, "processes of user ", options->uid, options->n_uid);
+	tell_numbers(text, size, "process ", (const uint32_t *)options->pid, options->n_pid);
 	if (text[0])
 		text[strlen(text) - 2] = '\0';
 	else
@@ -471,6 +473,22 @@ static int drop_privileges(const struct run *run)
 	return error;
 }
 
+/* A scope that is empty may be one that is still to come, or a slip of the pen. */
+static void tell_waiting(const struct run *run)
+{
+	const struct libraries *libraries = &run->libraries;
+
+	if (run->options.command)
+		return;
+	if (namespaces_are_chosen(&run->options) && !run->n_wanted)
+		fputs("tlspcap: no such container runs now; waiting for it\n", stderr);
+	else if (!libraries->scan.processes)
+		fputs("tlspcap: no process is in this scope now; waiting for one\n", stderr);
+	else if (!libraries->files)
+		fputs("tlspcap: no process in this scope uses a TLS library now; waiting for one\n",
+		      stderr);
+}
+
 int run_open(struct run *run)
 {
 	char text[512];
@@ -497,8 +515,8 @@ int run_open(struct run *run)
 		fprintf(stderr, "tlspcap: capturing %s, %zu TLS librar%s, to %s\n", text,
 			run->libraries.files, run->libraries.files == 1 ? "y" : "ies",
 			run->options.path);
-	if (!run->options.quiet && namespaces_are_chosen(&run->options) && !run->n_wanted)
-		fputs("tlspcap: no such container runs now; waiting for it\n", stderr);
+	if (!run->options.quiet)
+		tell_waiting(run);
 	if (run->options.verbosity && run->discover)
 		fprintf(stderr, "tlspcap: later libraries are noticed by %s\n",
 			capture_mapped_tier_name(capture_mapped_tier(run->capture)));
