@@ -18,7 +18,8 @@ static const struct cause causes[TLSPCAP_LOSS_MAX] = {
 	[TLSPCAP_LOSS_SCOPE_FULL] = {"calls while 8192 threads were inside TLS calls", NULL},
 	[TLSPCAP_LOSS_SCOPE_DEPTH] = {"calls nested deeper than 4", NULL},
 	[TLSPCAP_LOSS_OBJECT_FULL] = {"TLS objects that found their table full", NULL},
-	[TLSPCAP_LOSS_SOCKET_FULL] = {"sockets that found their table full", NULL},
+	[TLSPCAP_LOSS_SOCKET_FULL] = {"times that the table of sockets was full",
+				      "those connections are not in the file"},
 	[TLSPCAP_LOSS_NO_RANDOM] = {"secrets without a readable client random",
 				    "they are not in the file"},
 	[TLSPCAP_LOSS_BYPASS] =

@@ -144,6 +144,25 @@ static void tell_hooks(const struct capture *capture)
 		facts.multi ? "uprobe_multi" : "perf uprobes");
 }
 
+/* For tests: a table of sockets that is soon full. */
+static int wanted_sockets(uint32_t *sockets)
+{
+	const char *text = getenv("TLSPCAP_SOCKETS");
+	char *end = NULL;
+	unsigned long n;
+
+	if (!text)
+		return 0;
+	n = strtoul(text, &end, 10);
+	if (*end || n < 1 || n > 1 << 20) {
+		fprintf(stderr, "tlspcap: TLSPCAP_SOCKETS=%s: a number from 1 to %d\n", text,
+			1 << 20);
+		return -EINVAL;
+	}
+	*sockets = (uint32_t)n;
+	return 0;
+}
+
 int run_open_capture(struct run *run)
 {
 	const struct options *options = &run->options;
@@ -164,6 +183,8 @@ int run_open_capture(struct run *run)
 
 	if (!error)
 		error = wanted_tier(&capture.mapped_tier);
+	if (!error)
+		error = wanted_sockets(&capture.sockets);
 	if (error)
 		return error;
 	set_scope(run);

@@ -58,6 +58,7 @@ struct capture_options {
 	const char *spoiled; /* for tests: names of tiers whose programs the kernel is to refuse */
 	bool one_by_one;     /* perf uprobes, even where uprobe_multi can be had */
 	size_t ring_bytes;   /* a power of two multiple of the page size; 0: default */
+	uint32_t sockets;    /* that can be followed at once; 0: default */
 	int verbosity;	     /* 2: libbpf's warnings, 3: all its words; on stderr */
 };
 

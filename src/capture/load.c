@@ -204,6 +204,8 @@ int load_finish(struct capture *capture, const struct capture_options *options, 
 	int error;
 
 	error = bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)ring_bytes);
+	if (!error && options->sockets)
+		error = bpf_map__set_max_entries(skeleton->maps.sockets, options->sockets);
 	if (error)
 		return kernel_explain(error, why);
 	fit_limit(capture, options->verbosity);
