@@ -92,4 +92,33 @@ same 'after it, everything is captured again' /after \
 	"$(fields "$W/behind/slow.pcapng" http.request.uri 'http.request.uri == "/after"')"
 files=("$W/behind/slow.pcapng")
 sound_set 'slow'
+rm "$W/behind/slow.pcapng"
+
+# In a set of files: the counts of all packets, those of all interfaces, and what the end says.
+start_capture set -w "$W/disk/set.pcapng" "$scope" -B 512K -b filesize:300
+disk_is slow=100
+rate=0
+load 'a set on a slow disk'
+disk_is
+caught_up set
+check 'after it, the client' in_container client curl -sS --fail -k --http1.1 -o /dev/null \
+	https://127.0.0.1/after
+stop_capture set
+told=$(sed -n 's/.*LOST: \([0-9]*\) gap.*/\1/p' "$W/set.said" | tail -n 1)
+mapfile -t files < <(printf '%s\n' "$W"/behind/set_* | sort)
+at_least "a set" 3
+sound_set 'a set'
+same "$told gaps: in the packets of all files" "$told" "$(for file in "${files[@]}"; do
+	fields "$file" frame.drop_count
+done | awk '{ n += $1 } END { print n + 0 }')"
+for suite in "${tsharks[@]}"; do
+	same "$told gaps: in the statistics of all interfaces, for tshark of $suite" "$told" \
+		"$(for file in "${files[@]}"; do
+			tshark_of "$suite" -r "$file" -X 'read_format:MIME Files Format' -T fields \
+				-e pcapng.options.option.data.interface.dropped
+		done | tr , '\n' | awk '{ n += $1 } END { print n + 0 }')"
+done
+same 'each interface has statistics, for capinfos' '' "$(for file in "${files[@]}"; do
+	capinfos -I "$file" | grep 'stat entries' | grep -v '= 1$'
+done)"
 finish

@@ -82,4 +82,31 @@ files=("$W"/named-*)
 same 'one file for each' 2 "${#files[@]}"
 sound_set 'one file for each'
 printf '      %s\n' "${files[@]##*/}"
+
+# Namespaces that end leave nothing open.
+scope=()
+for ((i = 4; i < 20; i++)); do
+	scope+=("--mntns=${container_mntns[box$i]}")
+done
+start_capture ends -w "$W/ends.pcapng" --split=mntns "${scope[@]}" -b "printname:$W/ended"
+descriptors() { ls "/proc/${capture_pid[ends]}/fd" | wc -l; }
+before=$(descriptors)
+for ((i = 4; i < 20; i++)); do
+	fetch "box$i" word
+done
+caught_up ends
+open=$(descriptors)
+for ((i = 4; i < 20; i++)); do
+	end_container "box$i"
+done
+check 'their files are closed' timeout "$TIMEOUT" \
+	bash -c 'until [[ $(wc -l <"$0") == 16 ]]; do sleep 0.05; done' "$W/ended"
+after=$(descriptors)
+((open >= before + 16 && after <= before)) && pass "descriptors: $before, $open, $after" ||
+	fail "descriptors: $before, with 16 namespaces $open, without them $after"
+stop_capture ends
+lossless ends
+set_of ends
+same 'one file for each' 16 "${#files[@]}"
+sound_set 'ends'
 finish
