@@ -29,7 +29,12 @@ export TLSPCAP
 if [[ ${E2E_NET:-own} == own ]]; then
 	exec env E2E_NET=made unshare --net -- bash "$0" "$@"
 fi
-[[ $E2E_NET == made ]] && ip link set lo up
+if [[ $E2E_NET == made ]]; then
+	ip link set lo up
+	# No client gets a port by chance that Wireshark gives to another protocol than TLS.
+	echo 34980,40000,44321-44322,44818,48049,48898,57000 \
+		>/proc/sys/net/ipv4/ip_local_reserved_ports
+fi
 
 W=$(mktemp -d "/tmp/tlspcap-e2e.XXXXXX") || exit 1
 chmod 755 "$W"

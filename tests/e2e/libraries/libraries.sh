@@ -75,6 +75,21 @@ show()
 	by_calls=no
 	has_it "$W/secrets.pcapng" && grep -qaF 'view=tls;' "$W/secrets.pcapng" && by_secrets=yes
 	has_it "$W/calls.pcapng" && grep -qaF 'view=null-tls;' "$W/calls.pcapng" && by_calls=yes
+	[[ $by_secrets == "$secrets" ]] || explain secrets "$end" "$driver"
+	[[ $by_calls == "$plaintext" ]] || explain calls "$end" "$driver"
+}
+
+# explain CAPTURE END DRIVER: what a log must tell of an end that is not as its row says.
+explain()
+{
+	printf '      | %s: %s %s, the capture of its %s\n' "$title" "$2" "$3" "$1"
+	{
+		cat "$W/$1.said"
+		head -n 5 "$W/driver.out"
+		grep -aoE 'view=[a-z-]*;[a-z]*=[0-9]*;[a-z]*=[a-z-]*' "$W/$1.pcapng" |
+			sort | uniq -c
+		tshark_of host -r "$W/$1.pcapng" -c 30 | cut -c 1-120
+	} 2>&1 | head -n 60 | sed 's/^/      |   /'
 }
 
 # --- rows -------------------------------------------------------------------------------------
@@ -125,7 +140,7 @@ row()
 		client_secrets=$by_secrets client_calls=$by_calls
 	fi
 	if [[ $server ]]; then
-		show server "$server" $((4400 + n_rows))
+		show server "$server" $((4430 + n_rows)) # up to 4550 no other protocol's
 		server_secrets=$by_secrets server_calls=$by_calls
 	fi
 	{ kill -KILL "${containers[-1]}" && wait "${containers[-1]}"; } 2>/dev/null
