@@ -251,6 +251,24 @@ static void tell_scope(const struct options *options, char *text, size_t size)
 		snprintf(text, size, "%s", options->command ? "the command" : "the whole machine");
 }
 
+/* Of the processes that were named: which may not be read, and why. */
+static void tell_unreadable(const struct options *options)
+{
+	char path[64];
+
+	for (size_t i = 0; i < options->n_pid; i++) {
+		FILE *maps;
+
+		snprintf(path, sizeof(path), "/proc/%d/maps", (int)options->pid[i]);
+		maps = fopen(path, "re");
+		if (maps)
+			fclose(maps);
+		else
+			fprintf(stderr, "tlspcap: process %d cannot be read: %s\n",
+				(int)options->pid[i], strerror(errno));
+	}
+}
+
 /* Without it the capture is what was there at its start: worth a word, not an end. */
 static void open_discover(struct run *run)
 {
@@ -356,6 +374,7 @@ int run_open_probes(struct run *run)
 		"at, %zu not readable); name one with --lib=FILE\n",
 		text, libraries->scan.processes, libraries->scan.namespaces, libraries->scan.files,
 		libraries->scan.unreadable);
+	tell_unreadable(options);
 	return -ENOENT;
 }
 
