@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+# A family is its own files and one row of src/locate/families.def: without them nothing of the
+# program names it, and the rest builds.
+#
+#	tests/unit/family-alone.sh FAMILY
+set -u
+family=$1
+top=$(dirname "$(readlink -f "$0")")/../..
+W=$(mktemp -d) || exit 1
+trap 'rm -rf --one-file-system "$W"' EXIT
+
+mkdir "$W/tests" && cp -R "$top"/{CMakeLists.txt,bpf,include,src,tools} "$W" || exit 1
+rm "$W/src/locate/$family.c" "$W/bpf/$family.bpf.h" "$W/bpf/$family.h" || exit 1
+sed -i "/^FAMILY($family,/d" "$W/src/locate/families.def"
+if grep -rniF "$family" "$W"/{CMakeLists.txt,bpf,include,src}; then
+	echo "FAIL  $family is named outside of its own files"
+	exit 1
+fi
+echo "ok    nothing names $family"
+: >"$W/tests/CMakeLists.txt"
+if ! { cmake -S "$W" -B "$W/build" && nice cmake --build "$W/build" --target tlspcap -j 2; } \
+	>"$W/log" 2>&1; then
+	tail -n 20 "$W/log"
+	echo "FAIL  it does not build without $family"
+	exit 1
+fi
+echo "ok    it builds without $family"
