@@ -180,6 +180,27 @@ static enum options_result finish(struct options *options)
 	return OPTIONS_RUN;
 }
 
+/* Letters that tcpdump and dumpcap have, and what there is in their place. */
+static void tell_habit(int letter)
+{
+	static const struct {
+		char letter;
+		const char *instead;
+	} habits[] = {
+		{'i', "processes are captured, on all interfaces; choose some with --container, "
+		      "--mntns, --netns or --pid"},
+		{'f', "the filter is the last argument, as in: tlspcap -w FILE 'port 443'"},
+		{'r', "to read a capture use tshark or tcpdump; a recording, tlspcap-replay"},
+		{'n', "nothing is printed; -w - | tshark -n -r - prints the packets"},
+		{'p', "there are no interfaces; for a process it is --pid"},
+	};
+
+	for (size_t i = 0; i < sizeof(habits) / sizeof(habits[0]); i++)
+		if (habits[i].letter == letter)
+			options_say("-%c: %s", letter, habits[i].instead);
+	fputs("tlspcap: see tlspcap --help\n", stderr);
+}
+
 enum options_result options_parse(int argc, char **argv, struct options *options)
 {
 	char letters[2 * OPTIONS_GROUPS * OPTIONS_GROUP_ROWS + 2];
@@ -196,7 +217,7 @@ enum options_result options_parse(int argc, char **argv, struct options *options
 							: row_of_letter(value);
 
 		if (!row) { /* getopt has said what is wrong */
-			fputs("tlspcap: see tlspcap --help\n", stderr);
+			tell_habit(optopt);
 			return OPTIONS_WRONG;
 		}
 		result = row->set(options, optarg);

@@ -149,32 +149,28 @@ static enum options_result add_lib(struct options *options, const char *value)
 }
 
 const struct options_group options_whom = {
-	"Whom to capture (without one of these: the whole machine; an option that is repeated\n"
-	"widens the choice, different ones narrow it down)",
+	"Whom to capture (default: the whole machine; each may be repeated, which widens the\n"
+	"choice, and different ones narrow it down)",
 	{
 		{"container", 0, "NAME|ID", add_container,
 		 "this container of Docker, Podman, containerd, CRI-O, runc\n"
 		 "or crun; four digits of an id will do; it need not be\n"
-		 "there yet; may be repeated"},
-		{"pod", 0, "POD", add_pod,
-		 "this Kubernetes pod: NAME, NAMESPACE/NAME, or its uid;\n"
-		 "may be repeated"},
+		 "there yet"},
+		{"pod", 0, "POD", add_pod, "this Kubernetes pod: NAME, NAMESPACE/NAME, or its uid"},
 		{"pod-namespace", 0, "NAME", add_pod_namespace,
-		 "pods of this Kubernetes namespace; may be repeated"},
+		 "pods of this Kubernetes namespace"},
 		{"mntns", 0, "N|PATH", add_mntns,
 		 "processes in this mount namespace: its inode number, or\n"
-		 "a path such as /proc/PID/ns/mnt; may be repeated"},
-		{"pid", 0, "PID", add_pid, "this process; may be repeated"},
-		{"uid", 0, "UID|USER", add_uid, "processes of this user; may be repeated"},
-		{"comm", 0, "NAME", add_comm,
-		 "processes of this name (ps -o comm); may be repeated"},
+		 "a path such as /proc/PID/ns/mnt"},
+		{"pid", 0, "PID", add_pid, "this process"},
+		{"uid", 0, "UID|USER", add_uid, "processes of this user"},
+		{"comm", 0, "NAME", add_comm, "processes of this name (ps -o comm)"},
 		{"cgroup", 0, "PATH", add_cgroup,
 		 "processes in this control group or below; it need not be\n"
-		 "there yet; may be repeated"},
-		{"netns", 0, "N|PATH", add_netns,
-		 "processes in this network namespace; may be repeated"},
+		 "there yet"},
+		{"netns", 0, "N|PATH", add_netns, "processes in this network namespace"},
 		{"lib", 0, "FILE", add_lib,
 		 "this library or program too, where the search does not\n"
-		 "find it; may be repeated"},
+		 "find it"},
 	},
 };
