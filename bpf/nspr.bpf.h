@@ -157,7 +157,11 @@ out:
 	bpf_map_delete_elem(&nspr_threads, &thread);
 }
 
-/* "key expansion" is made of the master secret and both randoms, the server's first. */
+/*
+ * "key expansion" is made of the master secret and both randoms, the server's first.
+ * A label that is not in memory yet is that of a library's first call, which is made for "master
+ * secret" and brings in the page with both; it is nothing that is lost.
+ */
 static __always_inline void nspr_p_hash(struct pt_regs *ctx, __u32 mntns)
 {
 	const struct tlspcap_path path = {.steps = 1, .offset = {TLSPCAP_RANDOM_LEN}};
