@@ -207,18 +207,16 @@ bool http2_resume(const struct http2 *http2, http2_write_fn write, void *ctx)
 			add_settings(&text, client->limit);
 			add_acknowledgement(&text);
 		}
-		add_side(&text, server);
 		write_out(&text, HTTP2_SERVER, write, ctx);
+		/* Before the server's SETTINGS that nobody has acknowledged: it is of the one
+		 * above. */
 		if (!client->lost)
 			add_acknowledgement(&text);
-		add_side(&text, client);
-		write_out(&text, HTTP2_CLIENT, write, ctx);
-	} else {
-		add_side(&text, client);
-		write_out(&text, HTTP2_CLIENT, write, ctx);
-		add_side(&text, server);
-		write_out(&text, HTTP2_SERVER, write, ctx);
 	}
+	add_side(&text, client);
+	write_out(&text, HTTP2_CLIENT, write, ctx);
+	add_side(&text, server);
+	write_out(&text, HTTP2_SERVER, write, ctx);
 	free(text.bytes);
 	return !text.failed;
 }

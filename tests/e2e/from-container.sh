@@ -5,7 +5,7 @@
 # containers. It captures another container by its name; SIGTERM completes the file.
 . "$(dirname "$0")/lib.sh"
 . "$E2E/bundle"
-need curl nginx runc jq
+need curl nginx runc jq capsh objdump
 
 samples=$E2E/../../samples
 name=tlspcap-web-$$
@@ -63,8 +63,11 @@ bundle_end web other tool
 
 # What the program is linked with is in the image.
 if [[ $(. /etc/os-release && echo "$ID$VERSION_ID") == debian12 ]]; then
-	needed=$(ldd "$BUILD/tlspcap" | awk '/=> \// { print $3 }' | xargs readlink -f |
-		xargs dpkg -S 2>"$W/dpkg" | cut -d: -f1 | sort -u | grep -v '^libc6$\|^libgcc')
+	needed=$(objdump -p "$BUILD/tlspcap" | awk '/NEEDED/ { print $2 }' | while read -r library; do
+		ldconfig -p | awk -v name="$library" '$1 == name { print $NF; exit }'
+	done | xargs readlink -f | xargs dpkg -S 2>"$W/dpkg" | cut -d: -f1 | sort -u |
+		grep -v '^libc6$\|^libgcc')
+	check 'what it is linked with is known' test -n "$needed"
 	while IFS= read -r package; do
 		check "the image has $package" grep -qw -- "$package" "$samples/docker/Dockerfile"
 	done <<<"$needed"
