@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 # --container=NAME before there is one: the capture waits for it, captures every one of its
-# runs, by runc and by crun in turn, and nothing of another container. What it holds (descriptors, links, memory) stays.
+# runs, and nothing of another container. What it holds (descriptors, links, memory) stays.
 . "$(dirname "$0")/lib.sh"
 . "$E2E/bundle"
-need curl nginx runc crun jq
+need curl nginx runc jq
 
 runs=${E2E_RUNS:-20} name=tlspcap-$$
 start_nginx nginx 443
@@ -28,7 +28,7 @@ held()
 start_capture case -v --hold "--container=$name"
 grep -q 'waiting for it' "$W/case.said" || cat "$W/case.said"
 for ((i = 0; i < runs; i++)); do
-	run_container web "$name" $( ((i % 2)) && echo crun) || fail "run $i failed"
+	run_container web "$name" || fail "run $i failed"
 	((i % 5)) || run_container other "other-$name" || fail "the other container failed"
 	((i == 4)) && before=$(held)
 done
