@@ -6,26 +6,9 @@
 . "$(dirname "$0")/lib.sh"
 . "$E2E/sets"
 need curl nginx fusermount3 mkfs.ext4
-[[ -c /dev/fuse ]] || skip 'no /dev/fuse'
-[[ -x $BUILD/e2e/e2e_faulty_fs ]] || skip 'faulty_fs was not built: libfuse3-dev is not installed'
+. "$E2E/faulty-disk"
 
 EIO=5 ENOSPC=28 EROFS=30 EINTR=4
-
-mkdir "$W/behind" "$W/disk"
-start "$BUILD/e2e/e2e_faulty_fs" "$W/behind" "$W/fault" "$W/disk" -f 2>/dev/null
-deadline=$((SECONDS + TIMEOUT))
-until mountpoint -q "$W/disk"; do
-	((SECONDS < deadline)) || die 'the file system was not mounted'
-	kill -0 "$started" || skip 'this machine mounts no FUSE file system'
-	sleep 0.01
-done
-
-# The disk is like this from now on.
-disk_is() # WORD...
-{
-	printf '%s\n' "$*" >"$W/fault.new"
-	mv "$W/fault.new" "$W/fault"
-}
 
 start_nginx nginx 443
 start_container client

@@ -48,8 +48,10 @@ whole()
 		rm -f "${files[@]}"
 		return
 	}
-	# The last one alone: it is the one that was being written.
-	said=$(tshark_of host -r "${files[-1]}" -X 'read_format:MIME Files Format' -q -z expert 2>&1)
+	said=$(capinfos "${files[@]}" 2>&1 >"$W/infos") || fail "$1: capinfos: $said"
+	# The last one alone: it is the one that was being written. Every tshark has its turn.
+	turn=$((turn + 1))
+	said=$(tshark_of "${tsharks[turn % ${#tsharks[@]}]}" -r "${files[-1]}" -X 'read_format:MIME Files Format' -q -z expert 2>&1)
 	[[ $said ]] && fail "$1: $said"
 	rm -f "${files[@]}"
 }
@@ -57,7 +59,7 @@ whole()
 begin=${EPOCHREALTIME/./}
 "$BUILD/tools/tlspcap-replay" -q -w "$W/all.pcapng" "$W/events"
 took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-n_files=0
+n_files=0 turn=0
 for ((i = 0; i < kills; i++)); do
 	suffix=.pcapng
 	((i % 5 == 4)) && suffix=.pcapng.gz

@@ -7,22 +7,7 @@
 . "$E2E/sets"
 . "$E2E/tokens"
 need curl nginx ab fusermount3
-[[ -c /dev/fuse ]] || skip 'no /dev/fuse'
-[[ -x $BUILD/e2e/e2e_faulty_fs ]] || skip 'faulty_fs was not built: libfuse3-dev is not installed'
-
-mkdir "$W/behind" "$W/disk"
-start "$BUILD/e2e/e2e_faulty_fs" "$W/behind" "$W/fault" "$W/disk" -f 2>/dev/null
-deadline=$((SECONDS + TIMEOUT))
-until mountpoint -q "$W/disk"; do
-	((SECONDS < deadline)) || die 'the file system was not mounted'
-	kill -0 "$started" || skip 'this machine mounts no FUSE file system'
-	sleep 0.01
-done
-disk_is() # WORD...
-{
-	printf '%s\n' "$*" >"$W/fault.new"
-	mv "$W/fault.new" "$W/fault"
-}
+. "$E2E/faulty-disk"
 
 start_nginx nginx 443
 start_container client
