@@ -57,22 +57,9 @@ struct wait_queue_entry {
 
 typedef struct wait_queue_entry wait_queue_entry_t;
 
-struct wait_queue_head {
-	struct list_head head;
-};
-
-typedef struct wait_queue_head wait_queue_head_t;
-
-/* A thread in wait4(2) or waitid(2). */
-struct wait_opts {
-	int wo_flags;
-	wait_queue_entry_t child_wait;
-};
-
 struct signal_struct {
 	atomic_t live;
 	struct tty_struct *tty;
-	wait_queue_head_t wait_chldexit;
 };
 
 struct kernfs_node {

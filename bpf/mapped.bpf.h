@@ -68,32 +68,6 @@ __u64 mapped_sweep = 0;
 __u64 mapped_lost = 0;	/* what found the ring full */
 __u64 hold_refused = 0; /* processes that were not stopped: on a terminal, traced, too many */
 
-#define WUNTRACED   2
-#define WAITERS_MAX 8
-
-/*
- * Whether its parent waits for it to be stopped as well as to end: nsenter does, and stops
- * itself then, for nobody to continue it.
- */
-static __always_inline bool hold_is_awaited(struct task_struct *task)
-{
-	struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
-	struct signal_struct *signal = BPF_CORE_READ(parent, signal);
-	struct list_head *head = &signal->wait_chldexit.head;
-	struct list_head *entry = BPF_CORE_READ(head, next);
-	int i;
-
-	for (i = 0; i < WAITERS_MAX && entry && entry != head; i++) {
-		struct wait_opts *waiter =
-			(void *)entry - bpf_core_field_offset(struct wait_opts, child_wait.entry);
-
-		if (BPF_CORE_READ(waiter, wo_flags) & WUNTRACED)
-			return true;
-		entry = BPF_CORE_READ(entry, next);
-	}
-	return i == WAITERS_MAX; /* not all were looked at */
-}
-
 /* Stops the current process. False: it goes on. */
 static __always_inline bool hold_process(__u32 pid)
 {

@@ -295,6 +295,8 @@ static void on_mapped(void *ctx, const struct mapped_event *event)
 	struct target_identity identity;
 	uint64_t ns;
 
+	if (discover->hold && event->held)
+		hold_begin(discover->hold, (pid_t)event->pid);
 	if (event->kind == MAPPED_NAMESPACE)
 		take_namespace(discover, event);
 	else if (event->kind == MAPPED_LIBRARY)

@@ -24,14 +24,18 @@
 #define FIRST_FREE 3	/* file descriptors above standard error */
 
 /*
- * A parent that waits for stops, as nsenter does, stops itself when its child is held, and
- * waits to be continued by whoever continued the child.
+ * A parent that waits for stops, as nsenter does, stops itself when its child is held, and waits
+ * to be continued; then it continues its child itself. So it goes first, and never while its
+ * child is held for the next file: the child would go on before its probes are in place.
  */
-#define PARENTS_MAX 256
-#define PARENT_NS   (1000ull * 1000 * 1000) /* how long after its child it may do that */
+#define PARENTS_MAX  256
+#define PARENT_NS    (1000ull * 1000 * 1000) /* how long after its child it may do that */
+#define PARENT_LOOKS 400		     /* until it has continued its child: */
+
+static const struct timespec parent_pause = {.tv_nsec = 50000}; /* 20 ms at most */
 
 struct parent {
-	pid_t pid;
+	pid_t pid, child;
 	uint64_t until_ns;
 };
 
@@ -42,7 +46,7 @@ struct hold {
 	pid_t watchdog;
 	int pipe; /* our end: its close tells the watchdog, and its error tells us */
 	bool stopped;
-	atomic_uint_fast64_t held, overdue, total_ns, longest_ns;
+	atomic_uint_fast64_t held, overdue, broken, total_ns, longest_ns;
 };
 
 static uint64_t now_ns(void)
@@ -74,6 +78,26 @@ static char state_of(pid_t pid, pid_t *parent)
 	return state;
 }
 
+/* It is stopped, or will be before it runs again. */
+static bool is_stopped(pid_t pid, char state)
+{
+	unsigned long long pending = 0;
+	char path[32], line[128];
+	FILE *status;
+
+	if (state == 'T' || !state)
+		return state;
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	status = fopen(path, "re");
+	if (!status)
+		return false;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "ShdPnd: %llx", &pending) == 1)
+			break;
+	fclose(status);
+	return pending & 1ull << (SIGSTOP - 1);
+}
+
 /* --- the watchdog ------------------------------------------------------------------------------
  */
 
@@ -101,7 +125,8 @@ static int release(int map, uint64_t before_ns)
 		state_of((pid_t)keys[i], &parent);
 		kill((pid_t)keys[i], SIGCONT);
 		bpf_map_delete_elem(map, &keys[i]);
-		if (parent > 1 && state_of(parent, &grandparent) == 'T')
+		if (parent > 1 && state_of(parent, &grandparent) == 'T' &&
+		    bpf_map_lookup_elem(map, &(uint32_t){(uint32_t)parent}, &note))
 			kill(parent, SIGCONT);
 	}
 	return left;
@@ -196,26 +221,55 @@ int hold_fd(const struct hold *hold)
 	return hold->pipe;
 }
 
-static void note_parent(struct hold *hold, pid_t pid)
+/* True: it waits for its probes, and nobody continues it yet. */
+static bool is_held(const struct hold *hold, pid_t pid, struct mapped_hold *note)
 {
-	pid_t parent = 0;
+	uint32_t key = (uint32_t)pid;
 
-	if (!state_of(pid, &parent) || parent <= 1 || hold->n_parents == PARENTS_MAX)
-		return;
-	hold->parents[hold->n_parents++] = (struct parent){parent, now_ns() + PARENT_NS};
+	return !bpf_map_lookup_elem(capture_held_map(hold->capture), &key, note) && !note->ending;
+}
+
+static void note_parent(struct hold *hold, pid_t pid, pid_t child)
+{
+	if (pid > 1 && hold->n_parents < PARENTS_MAX)
+		hold->parents[hold->n_parents++] =
+			(struct parent){pid, child, now_ns() + PARENT_NS};
+}
+
+/* Returns when it has continued its child, and waits again. */
+static void continue_parent(pid_t pid)
+{
+	pid_t grandparent;
+	char state;
+
+	kill(pid, SIGCONT);
+	for (int i = 0; i < PARENT_LOOKS; i++) {
+		state = state_of(pid, &grandparent);
+		if (state != 'T' && state != 'R')
+			return;
+		nanosleep(&parent_pause, NULL);
+	}
 }
 
 static void continue_parents(struct hold *hold)
 {
 	uint64_t now = hold->n_parents ? now_ns() : 0;
+	struct mapped_hold note;
 	pid_t grandparent;
 
 	for (size_t i = 0; i < hold->n_parents;) {
 		struct parent *parent = &hold->parents[i];
 		char state = state_of(parent->pid, &grandparent);
 
+		/* hold_end() of the child does it; and one that is held itself waits for its own.
+		 */
+		if (state == 'T' &&
+		    (is_held(hold, parent->child, &note) || is_held(hold, parent->pid, &note))) {
+			i++;
+			continue;
+		}
 		if (state == 'T')
-			kill(parent->pid, SIGCONT);
+			continue_parent(parent->pid);
 		if (state && state != 'T' && now < parent->until_ns)
 			i++;
 		else
@@ -230,15 +284,74 @@ void hold_answer(struct hold *hold)
 		capture_hold_answer(hold->capture, true);
 }
 
-uint64_t hold_end(struct hold *hold, pid_t pid)
+void hold_begin(struct hold *hold, pid_t pid)
 {
+	struct mapped_hold note;
+	pid_t parent;
+	char state = state_of(pid, &parent);
+
+	if (!state || is_stopped(pid, state) || !is_held(hold, pid, &note))
+		return;
+	/* Not after so long that the watchdog is at it as well. */
+	if (now_ns() - note.since_ns < HOLD_MAX_MS * 1000000ull / 2)
+		kill(pid, SIGSTOP);
+}
+
+/* A parent that stopped itself continues its child. False: there is none, or it did not. */
+static bool end_by_parent(const struct hold *hold, pid_t parent, pid_t pid)
+{
+	struct mapped_hold note;
+	pid_t other;
+
+	if (parent <= 1 || state_of(parent, &other) != 'T' || is_held(hold, parent, &note))
+		return false;
+	kill(parent, SIGCONT);
+	for (int i = 0; i < PARENT_LOOKS; i++) {
+		/* It may be held again already, for its next file. */
+		if (state_of(pid, &other) != 'T' || is_held(hold, pid, &note))
+			return true;
+		nanosleep(&parent_pause, NULL);
+	}
+	return false;
+}
+
+/* Continues a process that is noted or not. Returns for how many ns it was; 0: it was not. */
+static uint64_t end_note(struct hold *hold, pid_t parent, pid_t pid)
+{
+	int map = capture_held_map(hold->capture);
+	struct mapped_hold note = {0};
+	uint32_t key = (uint32_t)pid;
+	bool noted = !bpf_map_lookup_elem(map, &key, &note);
 	uint64_t ns;
 
-	note_parent(hold, pid);
-	ns = capture_hold_end(hold->capture, pid);
+	/* The note goes after the signal: whoever kills us now leaves it to the watchdog. */
+	note.ending = 1; /* from here on a stop is a new one */
+	if (noted)
+		bpf_map_update_elem(map, &key, &note, BPF_EXIST);
+	if (!end_by_parent(hold, parent, pid))
+		kill(pid, SIGCONT);
+	if (!noted)
+		return 0; /* the watchdog was faster */
+	ns = now_ns() - note.since_ns;
+	if (!bpf_map_lookup_elem(map, &key, &note) && note.ending)
+		bpf_map_delete_elem(map, &key);
+	return ns;
+}
+
+uint64_t hold_end(struct hold *hold, pid_t pid)
+{
+	pid_t parent = 0;
+	char state = state_of(pid, &parent);
+	bool stopped = is_stopped(pid, state);
+	uint64_t ns = end_note(hold, parent, pid);
+
+	if (state)
+		note_parent(hold, parent, pid);
 	atomic_fetch_add(&hold->held, 1);
 	if (!ns)
 		atomic_fetch_add(&hold->overdue, 1);
+	else if (!stopped)
+		atomic_fetch_add(&hold->broken, 1);
 	atomic_fetch_add(&hold->total_ns, ns);
 	if (ns > atomic_load(&hold->longest_ns))
 		atomic_store(&hold->longest_ns, ns);
@@ -256,6 +369,7 @@ struct hold_counts hold_counts(const struct hold *hold)
 	return (struct hold_counts){
 		.held = atomic_load(&hold->held),
 		.overdue = atomic_load(&hold->overdue),
+		.broken = atomic_load(&hold->broken),
 		.refused = capture_hold_refused(hold->capture),
 		.total_ns = atomic_load(&hold->total_ns),
 		.longest_ns = atomic_load(&hold->longest_ns),

@@ -20,6 +20,7 @@ struct hold;
 struct hold_counts {
 	uint64_t held;	  /* processes */
 	uint64_t overdue; /* among them, that the watchdog had to continue */
+	uint64_t broken;  /* that somebody else continued, or ended, before their time */
 	uint64_t refused; /* that could not be held */
 	uint64_t total_ns, longest_ns;
 };
@@ -32,6 +33,9 @@ int hold_fd(const struct hold *hold);
 
 /* Events are looked at: processes may be held. Call it every 100 ms. */
 void hold_answer(struct hold *hold);
+
+/* A process that is told to be held: once more, if it goes on. */
+void hold_begin(struct hold *hold, pid_t pid);
 
 /* Continues a process. Returns for how many ns it was held. */
 uint64_t hold_end(struct hold *hold, pid_t pid);

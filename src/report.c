@@ -105,8 +105,11 @@ static void report_held(const struct hold_counts *held, bool quiet)
 {
 	line(held->overdue, "processes that were held until the watchdog continued them",
 	     "their first conversations may be missing");
+	line(held->broken,
+	     "processes that were continued by others, or ended, while they were held",
+	     "their first conversations may be missing");
 	line(held->refused, "processes that could not be held",
-	     "they are on a terminal or traced, or their parent (nsenter) waits for stops");
+	     "they are on a terminal or traced, or too many at once");
 	if (!quiet && held->held)
 		fprintf(stderr,
 			"tlspcap: held %" PRIu64

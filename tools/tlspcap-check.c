@@ -68,6 +68,7 @@ static const struct option_rule {
 
 struct checker {
 	const char *path;
+	bool killed; /* its writer was: what comes after the secrets may be missing */
 	FILE *file;
 	uint8_t *block;
 	uint32_t total; /* of the block at hand */
@@ -217,7 +218,7 @@ static void check_packet(struct checker *c)
  * frame is left to decrypt. */
 static void end_section(struct checker *c)
 {
-	if (c->packets && c->late_secrets)
+	if (c->packets && c->late_secrets && !c->killed)
 		finding_at(c, "DSB", c->late_number, c->late_offset,
 			   "secrets after the last packet (%" PRIu64 " block%s); reordercap moves "
 			   "them to the front",
@@ -414,9 +415,9 @@ static void print_summary(const struct checker *c)
 	printf(" %" PRIu64 " finding%s\n", c->findings, c->findings == 1 ? "" : "s");
 }
 
-static int check_file(const char *path, uint8_t *memory)
+static int check_file(const char *path, bool killed, uint8_t *memory)
 {
-	struct checker c = {.path = path, .block = memory};
+	struct checker c = {.path = path, .killed = killed, .block = memory};
 	int status;
 
 	c.file = fopen(path, "rbe");
@@ -441,11 +442,12 @@ static int check_file(const char *path, uint8_t *memory)
 }
 
 static const char usage[] =
-	"Usage: tlspcap-check FILE...\n"
+	"Usage: tlspcap-check [-k] FILE...\n"
 	"Checks pcapng files as tlspcap writes them, strictly: block structure, options, text,\n"
 	"order, key log lines, IP and TCP checksums. Prints each finding with its block and\n"
 	"offset, and a summary for each file.\n"
 	"\n"
+	"  -k, --killed   their writer was killed: the last secrets need no packets after them\n"
 	"  -h, --help     this text\n"
 	"  -V, --version  the version\n"
 	"\n"
@@ -454,14 +456,20 @@ static const char usage[] =
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{"killed", no_argument, NULL, 'k'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
+	bool killed = false;
 	uint8_t *memory;
 	int status = 0, c;
 
-	while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "khV", options, NULL)) != -1) {
+		if (c == 'k') {
+			killed = true;
+			continue;
+		}
 		if (c == 'h' || c == 'V') {
 			fputs(c == 'h' ? usage : "tlspcap-check " TLSPCAP_VERSION "\n", stdout);
 			return 0;
@@ -479,7 +487,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (int i = optind; i < argc; i++) {
-		int file = check_file(argv[i], memory);
+		int file = check_file(argv[i], killed, memory);
 
 		if (file > status)
 			status = file;

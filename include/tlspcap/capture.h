@@ -156,8 +156,6 @@ int capture_scope_add_cgroup(struct capture *capture, uint64_t inode);
 /* Says that events are looked at; without that for 250 ms, or with `alive` false, nobody is
  * held. */
 void capture_hold_answer(struct capture *capture, bool alive);
-/* Continues a held process. Returns for how many ns it was held; 0: it was continued before. */
-uint64_t capture_hold_end(struct capture *capture, pid_t pid);
 /* Processes that could not be held. */
 uint64_t capture_hold_refused(const struct capture *capture);
 /* The map of held processes, for the watchdog. It stays the stage's. */

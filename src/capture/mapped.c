@@ -334,24 +334,3 @@ uint64_t capture_hold_refused(const struct capture *capture)
 {
 	return capture->skeleton->bss->hold_refused;
 }
-
-uint64_t capture_hold_end(struct capture *capture, pid_t pid)
-{
-	int map = capture_held_map(capture);
-	struct mapped_hold note = {0};
-	struct timespec now;
-	uint32_t key = (uint32_t)pid;
-	bool noted = !bpf_map_lookup_elem(map, &key, &note);
-
-	/* The note goes after the signal: whoever kills us now leaves it to the watchdog. */
-	note.ending = 1;
-	if (noted)
-		bpf_map_update_elem(map, &key, &note, BPF_EXIST);
-	kill(pid, SIGCONT);
-	if (!noted)
-		return 0; /* the watchdog was faster */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!bpf_map_lookup_elem(map, &key, &note) && note.ending)
-		bpf_map_delete_elem(map, &key);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec - note.since_ns;
-}

@@ -116,7 +116,8 @@ shows_nothing_wrong() # NAME FILE
 	sound "$1" "$2"
 }
 
-# sound NAME FILE: block by block, for stock tools and for our own strict checker.
+# sound NAME FILE [OPTION...]: block by block, for stock tools and for our own strict checker,
+# with its options.
 sound()
 {
 	same "$1: sound blocks" '' \
@@ -124,7 +125,7 @@ sound()
 	check "$1: capinfos" "$ENVIRONMENT/tshark" --program=capinfos host "$2"
 	check "$1: tcpdump reads it" tcpdump -Z root -nn -r "$2" -w /dev/null
 	[[ -x $BUILD/tools/tlspcap-check ]] &&
-		check "$1: tlspcap-check" "$BUILD/tools/tlspcap-check" "$2"
+		check "$1: tlspcap-check" "$BUILD/tools/tlspcap-check" "${@:3}" "$2"
 }
 
 # The key log lines in the file's decryption secrets blocks, sorted, each once.

@@ -121,7 +121,7 @@ head -c 1 "$W/slow" >/dev/null
 kill -KILL "${capture_pid[kill]}"
 wait "${capture_pid[kill]}" 2>/dev/null
 check 'kill -9: tshark opens it' tshark_of host -r "$W/kill.pcapng" -w /dev/null
-sound 'kill -9' "$W/kill.pcapng"
+sound 'kill -9' "$W/kill.pcapng" --killed
 n=$(count_frames "$W/kill.pcapng" http.response)
 ((n > 0)) && pass "kill -9: $n answers are in the file" || fail 'kill -9: the file is empty'
 finish

@@ -187,6 +187,20 @@ static void test_order(void **state)
 	}
 }
 
+/* Secrets go before the packets that need them: who is killed between them leaves them last. */
+static void test_killed(void **state)
+{
+	char arguments[128], printed[8192];
+
+	(void)state;
+	snprintf(arguments, sizeof(arguments), "--killed %s", path);
+	write_file("SIPVK", 0);
+	assert_int_equal(check(arguments, printed, sizeof(printed)), 0);
+	write_file("SIPVK", 1);
+	assert_int_equal(check(arguments, printed, sizeof(printed)), 1);
+	assert_non_null(strstr(printed, "cut short"));
+}
+
 static void test_cut_files(void **state)
 {
 	(void)state;
@@ -316,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_files),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_cut_files),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_interfaces_that_differ),
