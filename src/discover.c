@@ -18,6 +18,8 @@
 #include <unistd.h>
 #include <tlspcap/locate.h>
 #include "perf.h"
+#include "process_file.h"
+#include "unnamed.h"
 
 #define PROGRAMS_MAX   8192 /* remembered, a power of two; a forgotten one is read again */
 #define NAMESPACES_MAX 65536
@@ -37,6 +39,7 @@ struct discover {
 	const struct target_scope *scope;
 	struct libraries *libraries;
 	struct namespaces *namespaces;
+	struct unnamed *unnamed;
 	struct hold *hold; /* NULL: nobody is held */
 	struct perf *perf; /* NULL: the kernel's own hooks tell */
 	struct pollfd *polls;
@@ -67,8 +70,11 @@ int discover_open(struct capture *capture, struct discover **out)
 	if (!discover)
 		return -ENOMEM;
 	discover->capture = capture;
+	discover->unnamed = unnamed_new();
 	discover->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (discover->stop_fd < 0)
+	if (!discover->unnamed)
+		error = -ENOMEM;
+	else if (discover->stop_fd < 0)
 		error = -errno;
 	if (!error)
 		error = capture_mapped_open(capture);
@@ -106,79 +112,16 @@ static void take_file(struct discover *discover, int fd, pid_t pid, bool is_prog
 	capture_mapped_done(discover->capture, &file->identity, is_program ? 0 : file->mntns, with);
 }
 
-/* The name that a descriptor's file has for the process; without our own root before it. */
-static void name_of(int fd, pid_t pid, char *name, size_t size)
-{
-	char path[64], root[64], base[PATH_MAX];
-	ssize_t length, base_length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	snprintf(root, sizeof(root), "/proc/%d/root", pid);
-	length = readlink(path, name, size - 1);
-	name[length > 0 ? length : 0] = '\0';
-	base_length = readlink(root, base, sizeof(base) - 1);
-	if (base_length > 1 && !strncmp(name, base, (size_t)base_length) &&
-	    name[base_length] == '/')
-		memmove(name, name + base_length, strlen(name + base_length) + 1);
-}
-
-static int open_range(pid_t pid, uint64_t start, uint64_t end)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Where the mapping that begins there ends now; 0: there is none. */
-static uint64_t end_of_mapping(pid_t pid, uint64_t start)
-{
-	uint64_t from = 0, to = 0;
-	char path[32], *line = NULL;
-	size_t room = 0;
-	FILE *maps;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	maps = fopen(path, "re");
-	if (!maps)
-		return 0;
-	while (from < start && getline(&line, &room, maps) > 0)
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to) != 2)
-			break;
-	free(line);
-	fclose(maps);
-	return from == start ? to : 0;
-}
-
-/*
- * A loader maps all of a library as its first segment, and the others over it: where code is the
- * first one, as on AArch64, the mapping ends earlier soon after it was made.
- */
-static int open_mapping(pid_t pid, uint64_t start, uint64_t end)
-{
-	int fd = open_range(pid, start, end);
-
-	for (int tries = 0; fd == -ENOENT && tries < 3; tries++) {
-		end = end_of_mapping(pid, start);
-		if (!end)
-			break;
-		fd = open_range(pid, start, end);
-	}
-	return fd;
-}
-
 static bool take_mapping(struct discover *discover, pid_t pid, uint64_t start, uint64_t end)
 {
 	char name[PATH_MAX];
-	int fd = open_mapping(pid, start, end);
+	int fd = process_open_mapping(pid, start, end);
 
 	if (fd < 0) {
 		atomic_fetch_add(&discover->gone, 1);
 		return false;
 	}
-	name_of(fd, pid, name, sizeof(name));
+	process_file_name(fd, pid, name, sizeof(name));
 	take_file(discover, fd, pid, false, name);
 	close(fd);
 	return true;
@@ -193,7 +136,7 @@ static bool take_program(struct discover *discover, pid_t pid)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	name_of(fd, pid, name, sizeof(name));
+	process_file_name(fd, pid, name, sizeof(name));
 	take_file(discover, fd, pid, true, name);
 	close(fd);
 	return true;
@@ -241,14 +184,29 @@ static void drop_namespace(void *ctx, const struct namespace_info *info)
 			info->mntns);
 }
 
-static void take_namespace(struct discover *discover, const struct mapped_event *event)
+/* Asks whose the new namespace is, and begins to capture it when it is wanted. */
+static enum unnamed_answer ask(void *ctx, const struct mapped_event *event)
 {
+	struct discover *discover = ctx;
 	struct namespace_info info;
+	bool coming = false;
+	uint32_t mntns;
 
+	if (target_mntns_of((pid_t)event->pid, &mntns) || mntns != event->mntns)
+		return UNNAMED_SETTLED; /* not by this process any more */
+	/* First this: what comes in between is found in the end. */
+	if (event->held)
+		coming = namespaces_are_coming(discover->namespaces);
 	if (namespaces_note(discover->namespaces, event->mntns, event->namespace_id,
 			    (pid_t)event->pid) &&
-	    namespaces_find(discover->namespaces, event->mntns, &info))
+	    namespaces_find(discover->namespaces, event->mntns, &info)) {
 		add_namespace(discover, &info, (pid_t)event->pid);
+		return UNNAMED_SETTLED;
+	}
+	if (!namespaces_are_chosen(discover->options) ||
+	    (namespaces_find(discover->namespaces, event->mntns, &info) && info.container.id[0]))
+		return UNNAMED_SETTLED;
+	return coming ? UNNAMED_COMING : UNNAMED_NOTHING;
 }
 
 /* --- what the kernel's hooks tell --------------------------------------------------------------
@@ -289,16 +247,27 @@ static void take_library(struct discover *discover, const struct mapped_event *e
 		capture_mapped_forget(discover->capture, &identity, event->mntns);
 }
 
+/* Continues the process, which was held for this event. */
+static void end_hold(void *ctx, const struct mapped_event *event)
+{
+	struct discover *discover = ctx;
+	uint64_t ns = hold_end(discover->hold, (pid_t)event->pid);
+
+	if (discover->options->verbosity)
+		fprintf(stderr, "tlspcap: held process %u for %.3f ms (%s)\n", event->pid,
+			(double)ns / 1e6, event->name[0] ? event->name : "its namespace is new");
+}
+
 static void on_mapped(void *ctx, const struct mapped_event *event)
 {
 	struct discover *discover = ctx;
 	struct target_identity identity;
-	uint64_t ns;
+	bool waits = false;
 
 	if (discover->hold && event->held)
 		hold_begin(discover->hold, (pid_t)event->pid);
 	if (event->kind == MAPPED_NAMESPACE)
-		take_namespace(discover, event);
+		waits = unnamed_take(discover->unnamed, event, ask(discover, event), now_ns());
 	else if (event->kind == MAPPED_LIBRARY)
 		take_library(discover, event);
 	set_identity(&identity, event);
@@ -307,12 +276,8 @@ static void on_mapped(void *ctx, const struct mapped_event *event)
 	if (!discover->hold)
 		return;
 	hold_answer(discover->hold);
-	if (!event->held)
-		return;
-	ns = hold_end(discover->hold, (pid_t)event->pid);
-	if (discover->options->verbosity)
-		fprintf(stderr, "tlspcap: held process %u for %.3f ms (%s)\n", event->pid,
-			(double)ns / 1e6, event->name[0] ? event->name : "its namespace is new");
+	if (event->held && !waits)
+		end_hold(discover, event);
 }
 
 /* --- what perf records tell --------------------------------------------------------------------
@@ -468,12 +433,14 @@ static void *run(void *ctx)
 	for (;;) {
 		if (discover->hold)
 			hold_answer(discover->hold);
-		poll(discover->polls, discover->n_polls, wait);
+		poll(discover->polls, discover->n_polls,
+		     unnamed_wait(discover->unnamed, now_ns(), wait));
 		if (discover->polls[discover->stop_at].revents)
 			return NULL;
 		if (discover->hold && discover->polls[discover->hold_at].revents)
 			lose_watchdog(discover);
 		drain(discover);
+		unnamed_look(discover->unnamed, now_ns(), false, ask, end_hold, discover);
 		look(discover);
 		release(discover);
 	}
@@ -554,6 +521,7 @@ void discover_stop(struct discover *discover)
 	pthread_join(discover->thread, NULL);
 	discover->running = false;
 	drain(discover); /* who is held still is continued */
+	unnamed_look(discover->unnamed, now_ns(), true, ask, end_hold, discover);
 }
 
 void discover_free(struct discover *discover)
@@ -562,6 +530,7 @@ void discover_free(struct discover *discover)
 		return;
 	discover_stop(discover);
 	perf_free(discover->perf);
+	unnamed_free(discover->unnamed);
 	if (discover->stop_fd >= 0)
 		close(discover->stop_fd);
 	free(discover->polls);

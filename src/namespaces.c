@@ -88,6 +88,15 @@ static bool is_in_pod_namespace(const struct target_container *container, const 
 	return container->pod_namespace[0] && !strcmp(container->pod_namespace, value);
 }
 
+static bool is_chosen(const struct options *options, const struct target_container *container)
+{
+	return container->id[0] &&
+	       any(container, options->container, options->n_container, target_container_is) &&
+	       any(container, options->pod, options->n_pod, target_container_is_in_pod) &&
+	       any(container, options->pod_namespace, options->n_pod_namespace,
+		   is_in_pod_namespace);
+}
+
 static bool is_wanted(const struct namespaces *namespaces, const struct namespace_info *info)
 {
 	const struct options *options = namespaces->options;
@@ -98,12 +107,7 @@ static bool is_wanted(const struct namespaces *namespaces, const struct namespac
 		return false;
 	for (size_t i = 0; i < options->n_mntns; i++)
 		listed |= options->mntns[i] == info->mntns;
-	return listed && info->container.id[0] &&
-	       any(&info->container, options->container, options->n_container,
-		   target_container_is) &&
-	       any(&info->container, options->pod, options->n_pod, target_container_is_in_pod) &&
-	       any(&info->container, options->pod_namespace, options->n_pod_namespace,
-		   is_in_pod_namespace);
+	return listed && is_chosen(options, &info->container);
 }
 
 static struct entry *make(struct namespaces *namespaces, uint32_t mntns)
@@ -166,6 +170,17 @@ bool namespaces_note(struct namespaces *namespaces, uint32_t mntns, uint64_t id,
 	struct namespace_info info;
 
 	return judge(namespaces, mntns, id, pid, &info);
+}
+
+static bool is_chosen_one(void *ctx, const struct target_container *container)
+{
+	return is_chosen(ctx, container);
+}
+
+bool namespaces_are_coming(const struct namespaces *namespaces)
+{
+	return namespaces_are_chosen(namespaces->options) &&
+	       target_container_is_coming(is_chosen_one, (void *)namespaces->options);
 }
 
 struct walk {

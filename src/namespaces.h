@@ -36,6 +36,9 @@ bool namespaces_are_chosen(const struct options *options);
  */
 bool namespaces_note(struct namespaces *namespaces, uint32_t mntns, uint64_t id, pid_t pid);
 
+/* Whether a container that is wanted is about to come: then its name will be known soon. */
+bool namespaces_are_coming(const struct namespaces *namespaces);
+
 /* Notes those of all processes there are. Calls add() for each that is wanted now. */
 void namespaces_note_all(struct namespaces *namespaces, struct capture *capture,
 			 void (*add)(void *ctx, const struct namespace_info *info, pid_t pid),

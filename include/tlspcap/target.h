@@ -144,6 +144,13 @@ struct target_container {
 int target_container_of(pid_t pid, struct target_container *container);
 
 /*
+ * Whether a runtime is about to make a container for which fits() returns true, and has not yet
+ * written down whose process it is. Only such ids are known then as people choose.
+ */
+bool target_container_is_coming(bool (*fits)(void *ctx, const struct target_container *container),
+				void *ctx);
+
+/*
  * What is known of it in the words of a packet's comment: "container=web;container-id=…;
  * image=…;pod=NAMESPACE/NAME;", each pair closed; empty when it is none.
  */

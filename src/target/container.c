@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ID_DIGITS    64
@@ -28,7 +29,8 @@
 #define FOLDERS_MAX  64	 /* containerd's namespaces */
 #define STATES_MAX   256 /* of runc and crun, looked through for one without an id in its path */
 #define CGROUP_TEXT  (16 << 10)
-#define PREFIX_LEAST 4 /* digits of an id that name a container */
+#define PREFIX_LEAST 4	/* digits of an id that name a container */
+#define COMING_S     10 /* a folder that is older and has no state was left over */
 
 /* Where a runtime keeps what it knows of a container; %s: its id. One '*' is any folder. */
 struct source {
@@ -55,10 +57,12 @@ static const struct source sources[] = {
 
 #define N_SOURCES (sizeof(sources) / sizeof(sources[0]))
 
-/* Folders whose entries are ids that people chose. */
-static const struct source lists[] = {
-	{"runc", RUNTIME_RUNC, "/run/runc"},
-	{"crun", RUNTIME_CRUN, "/run/crun"},
+/* Folders whose entries are ids that people chose, and what the runtime writes there. */
+static const struct list {
+	const char *runtime, *path, *state;
+} lists[] = {
+	{"runc", "/run/runc", "state.json"},
+	{"crun", "/run/crun", "status"},
 };
 
 #define N_LISTS (sizeof(lists) / sizeof(lists[0]))
@@ -270,21 +274,77 @@ static int from_parts(const char *path, uint32_t mntns, struct target_container 
 	return -ENOENT;
 }
 
+/* Calls fn for the folder of each id, until it returns true. */
+static bool each_listed(const struct list *list,
+			bool (*fn)(void *ctx, const struct list *list, int folder, const char *id),
+			void *ctx)
+{
+	DIR *folder = opendir(list->path);
+	struct dirent *entry;
+	bool found = false;
+
+	for (int n = 0; folder && !found && n < STATES_MAX && (entry = readdir(folder)); n++)
+		if (is_file_name(entry->d_name))
+			found = fn(ctx, list, dirfd(folder), entry->d_name);
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
+struct named {
+	uint32_t mntns;
+	struct target_container *container;
+};
+
+static bool take_listed(void *ctx, const struct list *list, int folder, const char *id)
+{
+	struct named *named = ctx;
+
+	(void)list;
+	(void)folder;
+	return !from_name(id, named->mntns, named->container);
+}
+
 static int from_lists(uint32_t mntns, struct target_container *container)
 {
-	int result = -ENOENT;
+	struct named named = {mntns, container};
 
-	for (size_t i = 0; i < N_LISTS && result; i++) {
-		DIR *list = opendir(lists[i].path);
-		struct dirent *entry;
+	for (size_t i = 0; i < N_LISTS; i++)
+		if (each_listed(&lists[i], take_listed, &named))
+			return 0;
+	return -ENOENT;
+}
 
-		for (int n = 0; list && result && n < STATES_MAX && (entry = readdir(list)); n++)
-			if (is_file_name(entry->d_name))
-				result = from_name(entry->d_name, mntns, container);
-		if (list)
-			closedir(list);
-	}
-	return result;
+struct coming {
+	bool (*fits)(void *ctx, const struct target_container *container);
+	void *ctx;
+};
+
+static bool is_coming(void *ctx, const struct list *list, int folder, const char *id)
+{
+	const struct coming *coming = ctx;
+	struct target_container container = {0};
+	struct stat status;
+	char state[PATH_MAX];
+
+	snprintf(container.id, sizeof(container.id), "%s", id);
+	snprintf(container.runtime, sizeof(container.runtime), "%s", list->runtime);
+	if (!coming->fits(coming->ctx, &container) || fstatat(folder, id, &status, 0) ||
+	    !is_roots(&status) || status.st_mtime + COMING_S < time(NULL))
+		return false;
+	snprintf(state, sizeof(state), "%s/%s", id, list->state);
+	return fstatat(folder, state, &status, 0) && errno == ENOENT;
+}
+
+bool target_container_is_coming(bool (*fits)(void *ctx, const struct target_container *container),
+				void *ctx)
+{
+	struct coming coming = {fits, ctx};
+
+	for (size_t i = 0; i < N_LISTS; i++)
+		if (each_listed(&lists[i], is_coming, &coming))
+			return true;
+	return false;
 }
 
 /* --- both --------------------------------------------------------------------------------------
