@@ -145,7 +145,7 @@ int target_container_of(pid_t pid, struct target_container *container);
 
 /*
  * Whether a runtime is about to make a container for which fits() returns true, and has not yet
- * written down whose process it is. Only such ids are known then as people choose.
+ * written down whose process it is.
  */
 bool target_container_is_coming(bool (*fits)(void *ctx, const struct target_container *container),
 				void *ctx);
