@@ -7,6 +7,26 @@
 
 #include "object.h"
 
+/* What a family's program was attached for, and where it runs. */
+struct probe {
+	__u32 function;
+	__u32 library;
+	__u32 mntns;
+};
+
+/* Begins each of a family's programs. False: the task is out of scope. */
+static __always_inline bool probe_begin(struct pt_regs *ctx, struct probe *probe)
+{
+	__u64 cookie;
+
+	if (!filter_task(&probe->mntns))
+		return false;
+	cookie = bpf_get_attach_cookie(ctx);
+	probe->function = TLSPCAP_COOKIE_FUNCTION(cookie);
+	probe->library = TLSPCAP_COOKIE_LIBRARY(cookie);
+	return true;
+}
+
 /*
  * The thread enters a call that moves bytes or uses the socket. `is_mover`: a call that moves
  * data, so that one which never returned is a loss. False: it is part of an outer call on the
@@ -35,6 +55,22 @@ static __always_inline bool call_enter(const struct scope_frame *frame, bool is_
 		return false;
 	scope_enter(frame, mntns);
 	return true;
+}
+
+/*
+ * The thread returns from a call, which is taken off into *frame. NULL: the task is out of scope,
+ * the call began before us, or it was part of an outer call on the same object.
+ */
+static __always_inline struct scope *call_leave(struct pt_regs *ctx, struct scope_frame *frame)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
+	__u32 function;
+
+	if (!scope || !scope->depth)
+		return NULL;
+	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));
+	return scope_leave(scope, PT_REGS_SP(ctx), function, frame) ? scope : NULL;
 }
 
 /* The call that `frame` describes has moved `moved` bytes of `direction`: they go out. */

@@ -137,22 +137,18 @@ static __always_inline void gnutls_call(struct pt_regs *ctx, __u32 library, __u3
 SEC("uprobe")
 int gnutls_enter(struct pt_regs *ctx)
 {
-	__u64 cookie;
-	__u32 mntns, function, library;
+	struct probe probe;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	function = TLSPCAP_COOKIE_FUNCTION(cookie);
-	library = TLSPCAP_COOKIE_LIBRARY(cookie);
-	if (function == GNUTLS_LOG_SECRET)
-		gnutls_secret(ctx, library, mntns);
-	else if (function == GNUTLS_SET_NAME)
-		gnutls_set_name(ctx, library, mntns);
-	else if (function == GNUTLS_DEINIT)
-		object_close(PT_REGS_PARM1(ctx), mntns);
+	if (probe.function == GNUTLS_LOG_SECRET)
+		gnutls_secret(ctx, probe.library, probe.mntns);
+	else if (probe.function == GNUTLS_SET_NAME)
+		gnutls_set_name(ctx, probe.library, probe.mntns);
+	else if (probe.function == GNUTLS_DEINIT)
+		object_close(PT_REGS_PARM1(ctx), probe.mntns);
 	else
-		gnutls_call(ctx, library, function, mntns);
+		gnutls_call(ctx, probe.library, probe.function, probe.mntns);
 	return 0;
 }
 
@@ -214,17 +210,14 @@ static __always_inline void gnutls_answer(const struct scope_frame *frame, __u32
 SEC("uretprobe")
 int gnutls_leave(struct pt_regs *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
 	struct scope_frame frame;
+	struct scope *scope = call_leave(ctx, &frame);
 	__s64 result = PT_REGS_RC(ctx);
 	__u32 function;
 
-	if (!scope || !scope->depth)
-		return 0; /* out of scope, or the call began before us */
-	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));
-	if (!scope_leave(scope, PT_REGS_SP(ctx), function, &frame))
-		return 0; /* a call inside another one on the same session */
+	if (!scope)
+		return 0;
+	function = frame.function;
 	if (function <= GNUTLS_LAST_MOVER)
 		gnutls_moved(scope, &frame, result);
 	else if (function == GNUTLS_SEND_FILE)

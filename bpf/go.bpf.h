@@ -203,28 +203,24 @@ SEC("uprobe")
 int go_enter(struct pt_regs *ctx)
 {
 	struct go_arguments arguments;
-	__u32 mntns, function, library;
+	struct probe probe;
 	bool on_stack;
-	__u64 cookie;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	function = TLSPCAP_COOKIE_FUNCTION(cookie);
-	library = TLSPCAP_COOKIE_LIBRARY(cookie);
-	on_stack = go_is_on_stack(library);
+	on_stack = go_is_on_stack(probe.library);
 	if (!go_read_arguments(ctx, on_stack, &arguments)) {
 		count_loss(TLSPCAP_LOSS_FAULT);
 		return 0;
 	}
-	if (function == GO_LOG_SECRET)
-		go_secret(&arguments, library, mntns);
-	else if (function == GO_MASTER)
-		go_master(&arguments, library, mntns);
-	else if (function == GO_CLOSE)
-		object_close(arguments.word[0], mntns);
+	if (probe.function == GO_LOG_SECRET)
+		go_secret(&arguments, probe.library, probe.mntns);
+	else if (probe.function == GO_MASTER)
+		go_master(&arguments, probe.library, probe.mntns);
+	else if (probe.function == GO_CLOSE)
+		object_close(arguments.word[0], probe.mntns);
 	else
-		go_call(ctx, &arguments, library, function, mntns, on_stack);
+		go_call(ctx, &arguments, probe.library, probe.function, probe.mntns, on_stack);
 	return 0;
 }
 
@@ -284,32 +280,30 @@ int go_leave(struct pt_regs *ctx)
 {
 	struct goroutine_call call = {};
 	struct goroutine_stack stack;
-	__u32 mntns, function, library;
-	__u64 cookie, g, moved;
+	struct probe probe;
+	__u64 g, moved;
 	bool on_stack, known;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	function = TLSPCAP_COOKIE_FUNCTION(cookie);
-	library = TLSPCAP_COOKIE_LIBRARY(cookie);
-	on_stack = go_is_on_stack(library);
+	on_stack = go_is_on_stack(probe.library);
 	g = go_current(ctx, on_stack);
 	if (!goroutine_read_stack(g, PT_REGS_SP(ctx), &stack)) {
 		count_loss(TLSPCAP_LOSS_MISSED);
 		return 0;
 	}
-	known = goroutine_leave(g, stack.high - PT_REGS_SP(ctx), function, &call);
+	known = goroutine_leave(g, stack.high - PT_REGS_SP(ctx), probe.function, &call);
 	moved = go_moved(ctx, on_stack);
 	if (!moved)
 		return 0;
-	if (!known && function == GO_READ && go_guess_call(ctx, &stack, library, moved, &call))
-		known = go_object(call.tls, library, mntns) != NULL;
+	if (!known && probe.function == GO_READ &&
+	    go_guess_call(ctx, &stack, probe.library, moved, &call))
+		known = go_object(call.tls, probe.library, probe.mntns) != NULL;
 	if (!known || moved > call.length) {
 		count_loss(TLSPCAP_LOSS_MISSED);
 		return 0;
 	}
-	go_emit(&call, &stack, function, moved, mntns);
+	go_emit(&call, &stack, probe.function, moved, probe.mntns);
 	return 0;
 }
 

@@ -12,6 +12,41 @@
 #include "machine.h"
 #include "socket.h"
 
+/*
+ *	GO_WORDS(ctx, word)	the first eight words of a Go function's arguments
+ *	GO_RETURNED(ctx)	the first word of its results
+ *	GO_CURRENT(ctx)		the goroutine's descriptor g
+ */
+#if defined(__TARGET_ARCH_x86)
+#define GO_RETURNED(ctx) ((ctx)->rax)
+#define GO_CURRENT(ctx)	 ((ctx)->r14)
+#define GO_WORDS(ctx, word)                                                                        \
+	do {                                                                                       \
+		(word)[0] = (ctx)->rax;                                                            \
+		(word)[1] = (ctx)->rbx;                                                            \
+		(word)[2] = (ctx)->rcx;                                                            \
+		(word)[3] = (ctx)->rdi;                                                            \
+		(word)[4] = (ctx)->rsi;                                                            \
+		(word)[5] = (ctx)->r8;                                                             \
+		(word)[6] = (ctx)->r9;                                                             \
+		(word)[7] = (ctx)->r10;                                                            \
+	} while (0)
+#else
+#define GO_RETURNED(ctx) REGISTER(ctx, 0)
+#define GO_CURRENT(ctx)	 REGISTER(ctx, 28)
+#define GO_WORDS(ctx, word)                                                                        \
+	do {                                                                                       \
+		(word)[0] = REGISTER(ctx, 0);                                                      \
+		(word)[1] = REGISTER(ctx, 1);                                                      \
+		(word)[2] = REGISTER(ctx, 2);                                                      \
+		(word)[3] = REGISTER(ctx, 3);                                                      \
+		(word)[4] = REGISTER(ctx, 4);                                                      \
+		(word)[5] = REGISTER(ctx, 5);                                                      \
+		(word)[6] = REGISTER(ctx, 6);                                                      \
+		(word)[7] = REGISTER(ctx, 7);                                                      \
+	} while (0)
+#endif
+
 #define GOROUTINE_DEPTH 4     /* TLS inside TLS is two */
 #define GOROUTINE_TLS	(-8l) /* where g is in thread-local storage */
 
@@ -162,34 +197,6 @@ static __always_inline void goroutine_bind(struct object *object, const struct s
 		return;
 	info->bound |= SOCKET_OBJECT;
 	object->sock_id = info->id;
-}
-
-/*
- * The current goroutine moves bytes on `sk`: the innermost call's object has it, unless its
- * socket was found otherwise. In a system call, g is where Go's own code has it.
- */
-static __always_inline int goroutine_used(const struct sock *sk)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct goroutine *goroutine = NULL;
-	struct object *object;
-	__u64 g = 0;
-	__u32 n;
-
-	if (!bpf_probe_read_kernel(&g, sizeof(g), &GO_CURRENT(regs)))
-		goroutine = goroutine_find(g);
-	if (!goroutine)
-		goroutine = goroutine_find(goroutine_by_storage());
-	if (!goroutine)
-		return 0;
-	n = goroutine->n;
-	if (!n || n > GOROUTINE_DEPTH)
-		return 0;
-	object = object_find(goroutine->call[(n - 1) & (GOROUTINE_DEPTH - 1)].tls);
-	if (object && !object->sock_id)
-		goroutine_bind(object, sk, TLSPCAP_ROLE_UNKNOWN, goroutine->mntns);
-	return 0;
 }
 
 #endif

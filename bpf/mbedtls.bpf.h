@@ -86,44 +86,37 @@ static __always_inline void mbedtls_call(struct pt_regs *ctx, __u32 library, __u
 SEC("uprobe")
 int mbedtls_enter(struct pt_regs *ctx)
 {
-	__u64 cookie;
-	__u32 mntns, function, library;
+	struct probe probe;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	function = TLSPCAP_COOKIE_FUNCTION(cookie);
-	library = TLSPCAP_COOKIE_LIBRARY(cookie);
-	if (function == MBEDTLS_HMAC_STARTS)
+	if (probe.function == MBEDTLS_HMAC_STARTS)
 		mbedtls_hmac_starts(ctx);
-	else if (function == MBEDTLS_HMAC_UPDATE)
-		mbedtls_hmac_update(ctx, library, mntns);
-	else if (function == MBEDTLS_DERIVE)
-		mbedtls_derive(ctx, library, mntns);
-	else if (function == MBEDTLS_SET_NAME)
-		mbedtls_set_name(ctx, library, mntns);
-	else if (function == MBEDTLS_FREE)
-		object_close(PT_REGS_PARM1(ctx), mntns);
+	else if (probe.function == MBEDTLS_HMAC_UPDATE)
+		mbedtls_hmac_update(ctx, probe.library, probe.mntns);
+	else if (probe.function == MBEDTLS_DERIVE)
+		mbedtls_derive(ctx, probe.library, probe.mntns);
+	else if (probe.function == MBEDTLS_SET_NAME)
+		mbedtls_set_name(ctx, probe.library, probe.mntns);
+	else if (probe.function == MBEDTLS_FREE)
+		object_close(PT_REGS_PARM1(ctx), probe.mntns);
 	else
-		mbedtls_call(ctx, library, function, mntns);
+		mbedtls_call(ctx, probe.library, probe.function, probe.mntns);
 	return 0;
 }
 
 SEC("uretprobe")
 int mbedtls_leave(struct pt_regs *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
-	int result = (int)PT_REGS_RC(ctx);
 	struct scope_frame frame;
+	struct scope *scope = call_leave(ctx, &frame);
+	int result = (int)PT_REGS_RC(ctx);
 	struct object *object;
 	__u32 function;
 
-	if (!scope || !scope->depth)
-		return 0; /* out of scope, or the call began before us */
-	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));
-	if (!scope_leave(scope, PT_REGS_SP(ctx), function, &frame))
-		return 0; /* a call inside another one on the same object */
+	if (!scope)
+		return 0;
+	function = frame.function;
 	if (function == MBEDTLS_DERIVE) {
 		if (result == 0)
 			derive_leave(scope, &frame);

@@ -3,8 +3,9 @@
 #ifndef TLSPCAP_BPF_MOVED_H
 #define TLSPCAP_BPF_MOVED_H
 
-#include "goroutine.h"
 #include "stream.h"
+
+#include "families.socket.h" /* made by CMakeLists.txt of src/locate/families.def */
 
 /* `typed`: whether the kernel has bpf_rdonly_cast(), see TCP_FIELD. */
 static __always_inline int moved(const struct sock *sk, int count, __u32 flags, __u32 direction,
@@ -15,8 +16,7 @@ static __always_inline int moved(const struct sock *sk, int count, __u32 flags, 
 	/* Which socket a TLS object uses matters only where its calls are probed. */
 	if (calls_probed)
 		socket_used(sk);
-	if (goroutines_probed)
-		goroutine_used(sk);
+	families_used(sk);
 	if (streams)
 		stream_moved(sk, count, flags, direction, typed);
 	return 0;

@@ -202,33 +202,28 @@ static __always_inline void nspr_call(struct pt_regs *ctx, __u32 library, __u32 
 SEC("uprobe")
 int nspr_enter(struct pt_regs *ctx)
 {
-	__u64 cookie;
-	__u32 mntns, function, library;
+	struct probe probe;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	function = TLSPCAP_COOKIE_FUNCTION(cookie);
-	library = TLSPCAP_COOKIE_LIBRARY(cookie);
-	if (function == NSPR_HMAC_UPDATE)
+	if (probe.function == NSPR_HMAC_UPDATE)
 		nspr_hmac_update(ctx);
-	else if (function == NSPR_HMAC_FINISH)
+	else if (probe.function == NSPR_HMAC_FINISH)
 		nspr_hmac_finish(ctx);
-	else if (function == NSPR_DERIVE)
-		nspr_derive(ctx, library);
-	else if (function == NSPR_P_HASH)
-		nspr_p_hash(ctx, mntns);
-	else if (function == NSPR_CLOSE)
-		object_close(PT_REGS_PARM1(ctx), mntns);
+	else if (probe.function == NSPR_DERIVE)
+		nspr_derive(ctx, probe.library);
+	else if (probe.function == NSPR_P_HASH)
+		nspr_p_hash(ctx, probe.mntns);
+	else if (probe.function == NSPR_CLOSE)
+		object_close(PT_REGS_PARM1(ctx), probe.mntns);
 	else
-		nspr_call(ctx, library, function, mntns);
+		nspr_call(ctx, probe.library, probe.function, probe.mntns);
 	return 0;
 }
 
 SEC("uretprobe")
 int nspr_leave(struct pt_regs *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
 	__s64 moved = (int)PT_REGS_RC(ctx);
 	struct scope_frame frame;
 	struct scope *scope;
@@ -241,8 +236,8 @@ int nspr_leave(struct pt_regs *ctx)
 			nspr_hmac_finished(mntns);
 		return 0;
 	}
-	scope = bpf_map_lookup_elem(&scopes, &thread);
-	if (!scope || !scope->depth || !scope_leave(scope, PT_REGS_SP(ctx), function, &frame))
+	scope = call_leave(ctx, &frame);
+	if (!scope)
 		return 0;
 	sent = function == NSPR_SEND;
 	if (moved > 0 && (sent || !((__u32)frame.result & NSPR_PEEK)))

@@ -115,22 +115,18 @@ static __always_inline void openssl_call(struct pt_regs *ctx, __u32 library, __u
 SEC("uprobe")
 int openssl_enter(struct pt_regs *ctx)
 {
-	__u64 cookie;
-	__u32 mntns, function, library;
+	struct probe probe;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	function = TLSPCAP_COOKIE_FUNCTION(cookie);
-	library = TLSPCAP_COOKIE_LIBRARY(cookie);
-	if (function == OPENSSL_LOG_SECRET)
-		openssl_secret(ctx, library, mntns);
-	else if (function == OPENSSL_CTRL)
-		openssl_control(ctx, library, mntns);
-	else if (function == OPENSSL_FREE)
-		object_close(PT_REGS_PARM1(ctx), mntns);
+	if (probe.function == OPENSSL_LOG_SECRET)
+		openssl_secret(ctx, probe.library, probe.mntns);
+	else if (probe.function == OPENSSL_CTRL)
+		openssl_control(ctx, probe.library, probe.mntns);
+	else if (probe.function == OPENSSL_FREE)
+		object_close(PT_REGS_PARM1(ctx), probe.mntns);
 	else
-		openssl_call(ctx, library, function, mntns);
+		openssl_call(ctx, probe.library, probe.function, probe.mntns);
 	return 0;
 }
 
@@ -200,17 +196,14 @@ static __always_inline bool openssl_is_early(__u32 function)
 SEC("uretprobe")
 int openssl_leave(struct pt_regs *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
 	struct scope_frame frame;
+	struct scope *scope = call_leave(ctx, &frame);
 	__u32 function, direction;
 	__u64 moved;
 
-	if (!scope || !scope->depth)
-		return 0; /* out of scope, or the call began before us */
-	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));
-	if (!scope_leave(scope, PT_REGS_SP(ctx), function, &frame))
-		return 0; /* a call inside another one on the same object */
+	if (!scope)
+		return 0;
+	function = frame.function;
 	if (openssl_is_question(function)) {
 		openssl_answer(&frame, PT_REGS_RC(ctx), scope->mntns);
 		return 0;

@@ -116,17 +116,16 @@ static __always_inline void rustls_master(struct pt_regs *ctx, __u32 mntns)
 SEC("uprobe")
 int rustls_enter(struct pt_regs *ctx)
 {
-	__u32 mntns, function;
+	struct probe probe;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));
-	if (function == RUSTLS_DERIVE)
+	if (probe.function == RUSTLS_DERIVE)
 		rustls_derive(ctx);
-	else if (function == RUSTLS_WILL_LOG)
+	else if (probe.function == RUSTLS_WILL_LOG)
 		rustls_will_log(ctx);
-	else if (function == RUSTLS_MASTER)
-		rustls_master(ctx, mntns);
+	else if (probe.function == RUSTLS_MASTER)
+		rustls_master(ctx, probe.mntns);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * The one BPF object. Each TLS library family has bpf/<family>.bpf.h with the programs
- * <family>_enter and <family>_leave.
+ * <family>_enter and <family>_leave. One that learns from sockets which object uses them has
+ * bpf/<family>.socket.h with <family>_used().
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
@@ -11,7 +12,6 @@
 #include "object.h"
 #include "socket.h"
 #include "stream.h"
-#include "goroutine.h"
 #include "moved.h"
 #include "process.h"
 #include "mapped.bpf.h"

@@ -71,24 +71,20 @@ static __always_inline void wolfssl_call(struct pt_regs *ctx, __u32 library, __u
 SEC("uprobe")
 int wolfssl_enter(struct pt_regs *ctx)
 {
-	__u64 cookie;
-	__u32 mntns, function, library;
+	struct probe probe;
 
-	if (!filter_task(&mntns))
+	if (!probe_begin(ctx, &probe))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	function = TLSPCAP_COOKIE_FUNCTION(cookie);
-	library = TLSPCAP_COOKIE_LIBRARY(cookie);
-	if (function == WOLFSSL_PRF)
-		wolfssl_prf(ctx, library, mntns);
-	else if (function == WOLFSSL_EXPAND || function == WOLFSSL_EXPAND_EX)
-		wolfssl_expand(ctx, library, function, mntns);
-	else if (function == WOLFSSL_SET_NAME)
-		wolfssl_set_name(ctx, library, mntns);
-	else if (function == WOLFSSL_FREE)
-		object_close(PT_REGS_PARM1(ctx), mntns);
+	if (probe.function == WOLFSSL_PRF)
+		wolfssl_prf(ctx, probe.library, probe.mntns);
+	else if (probe.function == WOLFSSL_EXPAND || probe.function == WOLFSSL_EXPAND_EX)
+		wolfssl_expand(ctx, probe.library, probe.function, probe.mntns);
+	else if (probe.function == WOLFSSL_SET_NAME)
+		wolfssl_set_name(ctx, probe.library, probe.mntns);
+	else if (probe.function == WOLFSSL_FREE)
+		object_close(PT_REGS_PARM1(ctx), probe.mntns);
 	else
-		wolfssl_call(ctx, library, function, mntns);
+		wolfssl_call(ctx, probe.library, probe.function, probe.mntns);
 	return 0;
 }
 
@@ -134,18 +130,15 @@ static __always_inline void wolfssl_answer(const struct scope_frame *frame, __u3
 SEC("uretprobe")
 int wolfssl_leave(struct pt_regs *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
-	int result = (int)PT_REGS_RC(ctx);
 	struct scope_frame frame;
+	struct scope *scope = call_leave(ctx, &frame);
+	int result = (int)PT_REGS_RC(ctx);
 	__u32 function;
 	__u64 moved;
 
-	if (!scope || !scope->depth)
-		return 0; /* out of scope, or the call began before us */
-	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));
-	if (!scope_leave(scope, PT_REGS_SP(ctx), function, &frame))
-		return 0; /* a call inside another one on the same object */
+	if (!scope)
+		return 0;
+	function = frame.function;
 	if (function == WOLFSSL_EXPAND || function == WOLFSSL_EXPAND_EX) {
 		if (result == 0)
 			derive_leave(scope, &frame);

@@ -33,6 +33,47 @@ static bool is_foreign_library(const unsigned char *image, size_t size)
 	       memmem(image, size, label, sizeof(label));
 }
 
+static bool has_secrets_at(const struct locate_result *result, uint64_t offset)
+{
+	for (size_t i = 0; i < result->n_probes; i++) {
+		if (result->probes[i].offset == offset &&
+		    result->probes[i].purpose == LOCATE_FOR_SECRETS)
+			return true;
+	}
+	return false;
+}
+
+/* Whether both get their secrets from the same function. */
+static bool is_same_library(const struct locate_result *one, const struct locate_result *other)
+{
+	for (size_t i = 0; i < one->n_probes; i++) {
+		if (one->probes[i].purpose == LOCATE_FOR_SECRETS &&
+		    has_secrets_at(other, one->probes[i].offset))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a family took for its own by the labels of the key log alone, and another one knows by its
+ * calls, is the other's. Returns how many of the `n` results are left.
+ */
+static size_t drop_mistaken(struct locate_result *results, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool mistaken = false;
+
+		for (size_t j = 0; j < n && !results[i].plaintext; j++)
+			mistaken |=
+				results[j].plaintext && is_same_library(&results[i], &results[j]);
+		if (!mistaken && left++ != i)
+			results[left - 1] = results[i];
+	}
+	return left;
+}
+
 static int locate_families(const struct elf_file *elf, struct locate_result *results, size_t max)
 {
 	size_t n = 0;
@@ -47,7 +88,7 @@ static int locate_families(const struct elf_file *elf, struct locate_result *res
 		results[n].machine = elf->machine;
 		n += (size_t)found;
 	}
-	return (int)n;
+	return (int)drop_mistaken(results, n);
 }
 
 int locate_image(const void *image, size_t size, struct locate_result *results, size_t max)

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <bpf/gnutls.h>
 
-#include "locate_internal.h"
+#include "gnutls_internal.h"
 
 #define BOTH	(LOCATE_ENTER | LOCATE_LEAVE)
 #define PLAIN	LOCATE_FOR_PLAINTEXT

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "locate_internal.h"
+#include "gnutls_internal.h"
 
 #define OFFSET_MAX 65535 /* a session is 8 KiB */
 

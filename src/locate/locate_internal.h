@@ -309,52 +309,6 @@ bool accessor_int(struct code *code, const struct elf_function *function,
 /* The constant that the function always returns. */
 bool accessor_constant(struct code *code, const struct elf_function *function, uint64_t *number);
 
-/* --- openssl_version.c, openssl_secrets.c --------------------------------------------- */
-
-/* "3.0.14", "LibreSSL 3.8.2", "BoringSSL", "3.5+"; empty: the file does not tell. */
-void openssl_find_version(const struct elf_file *elf, char *to, size_t size);
-
-/*
- * Finds the function that logs secrets and the client random's place: `log_secret` and the
- * layout of `result` get them, its secrets_how how, or why not.
- */
-bool openssl_find_secrets(const struct elf_file *elf, struct code *code,
-			  const struct elf_function *accessor, struct elf_function *log_secret,
-			  struct locate_result *result);
-
-/* Whether nothing in the code that was found speaks of a client random. */
-bool openssl_is_guess(const struct locate_result *result);
-
-/* --- openssl_moves.c ------------------------------------------------------------------ */
-
-/*
- * The one function that `plain` and `extended` call with the object as first argument and
- * `opposite` does not. False: there is none, or more than one.
- */
-bool openssl_find_mover(struct code *code, const struct elf_function *plain,
-			const struct elf_function *extended, const struct elf_function *opposite,
-			uint64_t *address);
-
-/* --- gnutls_fields.c ------------------------------------------------------------------ */
-
-/* Where the session keeps what f(session, gnutls_datum_t *, …) points its datum at. */
-bool gnutls_find_datum(struct code *code, const struct elf_function *function,
-		       struct tlspcap_path *path);
-
-/*
- * Where the session keeps which end it is, 1 a server and 2 a client: what f(session)
- * compares with one of these. False: nothing is, or several things are.
- */
-bool gnutls_find_entity(struct code *code, const struct elf_function *function,
-			struct tlspcap_path *path);
-
-/*
- * The two words of a packet whose sum f(packet, gnutls_datum_t *, …) points its datum at:
- * two steps in *path.
- */
-bool gnutls_find_packet(struct code *code, const struct elf_function *function,
-			struct tlspcap_path *path);
-
 /* --- probe.c ------------------------------------------------------------------------- */
 
 /*

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <bpf/openssl.h>
 
-#include "locate_internal.h"
+#include "openssl_internal.h"
 
 #define BOTH (LOCATE_ENTER | LOCATE_LEAVE)
 
@@ -136,25 +136,18 @@ static int read_code(const struct elf_file *elf, struct elf_function *functions,
 }
 
 /*
- * A program that has the library inside and no symbols of it. GnuTLS has a function of the same
- * kind, and a row of its own.
+ * A program that has the library inside and no symbols of it. Secrets only: what SSL_read is, code
+ * without symbols does not tell for sure.
  */
-static bool is_stripped(const struct elf_file *elf)
-{
-	struct elf_function gnutls = {.name = "gnutls_handshake"};
-
-	if (!code_is_known(elf) || !elf->labels)
-		return false;
-	elf_file_find(elf, &gnutls, 1);
-	return !gnutls.found;
-}
-
-/* Secrets only: what SSL_read is, code without symbols does not tell for sure. */
 static int locate_stripped(const struct elf_file *elf, struct elf_function *functions,
 			   struct locate_result *result)
 {
 	bool movers;
-	int err = read_code(elf, functions, &movers, result);
+	int err;
+
+	if (!code_is_known(elf) || !elf->labels)
+		return 0;
+	err = read_code(elf, functions, &movers, result);
 
 	/* Many a program knows the labels and does no TLS. */
 	if (err || !result->secrets)
@@ -179,7 +172,7 @@ int openssl_locate(const struct elf_file *elf, struct locate_result *result)
 		functions[i].name = rows[i].name;
 	elf_file_find(elf, functions, N_ROWS);
 	if (!functions[ROW_READ].found || !functions[ROW_WRITE].found)
-		return is_stripped(elf) ? locate_stripped(elf, functions, result) : 0;
+		return locate_stripped(elf, functions, result);
 	result->family = "openssl";
 	result->plaintext = true;
 	openssl_find_version(elf, result->version, sizeof(result->version));

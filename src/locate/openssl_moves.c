@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "locate_internal.h"
+#include "openssl_internal.h"
 
 #define CALLEES_MAX 16
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <bpf/openssl.h>
 
-#include "locate_internal.h"
+#include "openssl_internal.h"
 
 /* What is known of the client random's place, best first. */
 enum random_source {

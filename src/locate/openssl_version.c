@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "locate_internal.h"
+#include "openssl_internal.h"
 
 /* Copies a version of the form 1.1.1w; false when `text` does not start with one. */
 static bool copy_number(const char *text, size_t rest, char *to, size_t size)

@@ -10,10 +10,19 @@ top=$(dirname "$(readlink -f "$0")")/../..
 W=$(mktemp -d) || exit 1
 trap 'rm -rf --one-file-system "$W"' EXIT
 
+# What would name it; not the kernel's nsproxy, libcrypto's <openssl/…>, or the word "go".
+names="\\b$family"
+case $family in
+nspr) names='\bnspr([^o]|$)' ;;
+openssl) names='\bopenssl(_(find|is|locate|internal)|\.h|\.bpf)' ;;
+go) names='\bgo_[a-z]|\bgo\.h|goroutine|pclntab' ;;
+esac
+
 mkdir "$W/tests" && cp -R "$top"/{CMakeLists.txt,bpf,include,src,tools} "$W" || exit 1
-rm "$W/src/locate/$family.c" "$W/bpf/$family.bpf.h" "$W/bpf/$family.h" || exit 1
-sed -i "/^FAMILY($family,/d" "$W/src/locate/families.def"
-if grep -rniF "$family" "$W"/{CMakeLists.txt,bpf,include,src}; then
+rm "$W/src/locate/$family".c "$W/bpf/$family".bpf.h "$W/bpf/$family".h || exit 1
+rm -f "$W/src/locate/$family"_* "$W/bpf/$family"*
+sed -i "/^FAMILY($family,/{:row;/)\$/d;N;b row}" "$W/src/locate/families.def"
+if grep -rniE "$names" "$W"/{CMakeLists.txt,bpf,include,src}; then
 	echo "FAIL  $family is named outside of its own files"
 	exit 1
 fi

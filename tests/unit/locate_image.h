@@ -133,16 +133,22 @@ static inline void start_library(struct elf_image *image)
 	add_function(image, "SSL_write", "\xc3", 1);
 }
 
-static inline int locate(const struct elf_image *image, struct locate_result *result)
+static inline int locate_all(const struct elf_image *image, struct locate_result *results,
+			     size_t max)
 {
 	uint8_t *exact = malloc(IMAGE_SIZE);
 	int n;
 
 	assert_non_null(exact);
 	memcpy(exact, image->bytes, IMAGE_SIZE);
-	n = locate_image(exact, IMAGE_SIZE, result, 1);
+	n = locate_image(exact, IMAGE_SIZE, results, max);
 	free(exact);
 	return n;
+}
+
+static inline int locate(const struct elf_image *image, struct locate_result *result)
+{
+	return locate_all(image, result, 1);
 }
 
 static inline bool has_probe(const struct locate_result *result, uint64_t offset)
