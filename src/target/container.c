@@ -21,36 +21,53 @@
 #define PREFIX_LEAST 4	/* digits of an id that name a container */
 #define COMING_S     10 /* a folder that is older and has no state was left over */
 
-static int from_path(const char *path, struct target_container *container)
-{
-	struct target_container found;
-	struct container_path about;
-	bool known = false;
+/* --- containers with ids that people chose -----------------------------------------------------
+ */
 
-	if (!container_path_parse(path, &found, &about))
-		return -ENOENT;
-	*container = found;
-	if (container_is_hexadecimal(container->id))
-		known = state_read_all(container->id, container);
-	if (about.of_user && known)
-		return -EPERM; /* a user's cgroup with the name of root's container */
-	return 0;
+/* Whom a state file has to be about: the container of the namespace, or of a part of a path. */
+struct place {
+	uint32_t mntns;
+	const char *path; /* NULL: of the namespace only */
+	size_t length;
+};
+
+/* Whether one of the process's control groups is this one, or below it. */
+static bool is_below(pid_t pid, const char *group, size_t length)
+{
+	char path[32], *text = malloc(CGROUP_TEXT), *state = NULL;
+	bool found = false;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	fd = text ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd >= 0 && read_small(fd, text, CGROUP_TEXT) > 0)
+		for (char *line = strtok_r(text, "\n", &state); line && !found;
+		     line = strtok_r(NULL, "\n", &state)) {
+			const char *its = strstr(line, ":/");
+
+			found = its && !strncmp(its + 1, group, length) &&
+				(its[1 + length] == '/' || !its[1 + length]);
+		}
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return found;
 }
 
-/* --- containers without such an id ------------------------------------------------------------ */
-
-/* Whether the process that a state file names lives in the namespace. */
-static bool lives_in(void *ctx, const struct runtime_process *process)
+static bool is_of(void *ctx, const struct runtime_process *process)
 {
-	const uint32_t *mntns = ctx;
+	const struct place *place = ctx;
 	uint32_t its;
 
-	return process->pid > 0 && !target_mntns_of(process->pid, &its) && its == *mntns;
+	if (process->pid <= 0 || target_mntns_of(process->pid, &its))
+		return false;
+	return its == place->mntns ||
+	       (place->path && is_below(process->pid, place->path, place->length));
 }
 
-static int from_name(const char *name, uint32_t mntns, struct target_container *container)
+static int from_name(const char *name, struct place *place, struct target_container *container)
 {
-	int error = state_read_process(name, lives_in, &mntns, container);
+	int error = state_read_process(name, is_of, place, container);
 
 	/* An engine above runc or crun, which was told to make no control groups. */
 	if (!error && container_is_hexadecimal(name))
@@ -58,15 +75,24 @@ static int from_name(const char *name, uint32_t mntns, struct target_container *
 	return error;
 }
 
-/* Each part of the path may be the id that somebody gave to runc. */
-static int from_parts(const char *path, uint32_t mntns, struct target_container *container)
+/*
+ * Each part of the path may be the id that somebody gave to a runtime; the outermost one counts.
+ * What is below it may be a container of its own: that one is in this one.
+ */
+static int from_parts(const char *path, size_t length, uint32_t mntns,
+		      struct target_container *container)
 {
 	char text[PATH_MAX], *state = NULL;
 
-	snprintf(text, sizeof(text), "%s", path);
-	for (char *part = strtok_r(text, "/", &state); part; part = strtok_r(NULL, "/", &state))
-		if (state_is_file_name(part) && !from_name(part, mntns, container))
+	if (length >= sizeof(text))
+		return -ENOENT;
+	snprintf(text, sizeof(text), "%.*s", (int)length, path);
+	for (char *part = strtok_r(text, "/", &state); part; part = strtok_r(NULL, "/", &state)) {
+		struct place place = {mntns, path, (size_t)(part - text) + strlen(part)};
+
+		if (state_is_file_name(part) && !from_name(part, &place, container))
 			return 0;
+	}
 	return -ENOENT;
 }
 
@@ -81,7 +107,7 @@ static bool take_listed(void *ctx, const struct state_list *list, int folder, co
 
 	(void)list;
 	(void)folder;
-	return !from_name(id, named->mntns, named->container);
+	return !from_name(id, &(struct place){.mntns = named->mntns}, named->container);
 }
 
 static int from_lists(uint32_t mntns, struct target_container *container)
@@ -124,59 +150,62 @@ bool target_container_is_coming(bool (*fits)(void *ctx, const struct target_cont
 /* --- both --------------------------------------------------------------------------------------
  */
 
-/* Calls fn for the path in each hierarchy, until it returns 0. */
-static int each_path(char *text,
-		     int (*fn)(const char *path, uint32_t mntns,
-			       struct target_container *container),
-		     uint32_t mntns, struct target_container *container)
+static int from_path(const char *path, uint32_t mntns, bool host,
+		     struct target_container *container)
 {
-	char *copy = strdup(text), *state = NULL;
-	int result = copy ? -ENOENT : -ENOMEM;
+	struct target_container found;
+	struct container_path about;
+	bool has = container_path_parse(path, &found, &about), known = false;
 
-	for (char *line = copy ? strtok_r(copy, "\n", &state) : NULL; line && result;
-	     line = strtok_r(NULL, "\n", &state)) {
-		char *at = strchr(line, ':');
-
-		at = at ? strchr(at + 1, ':') : NULL;
-		if (!at)
-			continue;
-		result = fn(at + 1, mntns, container);
-		if (result == -EPERM)
-			break;
-	}
-	free(copy);
-	return result;
+	if (!host && !from_parts(path, about.at, mntns, container))
+		return 0;
+	if (!has)
+		return -ENOENT;
+	*container = found;
+	if (container_is_hexadecimal(container->id))
+		known = state_read_all(container->id, container);
+	/* A user's control group with the name of root's container is nobody's. */
+	return about.of_user && known ? -EPERM : 0;
 }
 
-static int by_path(const char *path, uint32_t mntns, struct target_container *container)
+/* The path in each hierarchy, until one tells. */
+static int from_paths(char *text, uint32_t mntns, bool host, struct target_container *container)
 {
-	(void)mntns;
-	return from_path(path, container);
+	int result = -ENOENT;
+	char *state = NULL;
+
+	for (char *line = strtok_r(text, "\n", &state); line && result == -ENOENT;
+	     line = strtok_r(NULL, "\n", &state)) {
+		char *path = strstr(line, ":/");
+
+		if (path)
+			result = from_path(path + 1, mntns, host, container);
+	}
+	return result;
 }
 
 int target_container_of(pid_t pid, struct target_container *container)
 {
 	char path[32], *text = malloc(CGROUP_TEXT);
-	uint32_t mntns, host = 0;
+	uint32_t mntns, hosts;
 	int dir, error = -ENOMEM;
+	bool host;
 
 	memset(container, 0, sizeof(*container));
 	if (!text)
 		return error;
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	error = dir < 0 ? -errno : 0;
-	if (!error)
-		error = process_mntns(dir, &mntns);
+	error = dir < 0 ? -errno : process_mntns(dir, &mntns);
 	if (!error && read_small_at(dir, "cgroup", text, CGROUP_TEXT) < 0)
 		error = -ESRCH;
-	if (!error)
-		error = each_path(text, by_path, mntns, container);
-	if (error == -ENOENT && (target_mntns_of(1, &host) || host != mntns)) {
-		error = each_path(text, from_parts, mntns, container);
-		if (error == -ENOENT)
-			error = from_lists(mntns, container);
-	}
+	if (error)
+		goto out;
+	host = !target_mntns_of(1, &hosts) && hosts == mntns;
+	error = from_paths(text, mntns, host, container);
+	if (error == -ENOENT && !host)
+		error = from_lists(mntns, container);
+out:
 	if (error)
 		memset(container, 0, sizeof(*container));
 	if (dir >= 0)

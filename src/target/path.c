@@ -114,19 +114,24 @@ static bool find_name(const char *path, struct target_container *container)
 bool container_path_parse(const char *path, struct target_container *container,
 			  struct container_path *about)
 {
-	const char *id;
+	const char *whole = path, *id;
 
 	memset(container, 0, sizeof(*container));
-	*about = (struct container_path){0};
+	*about = (struct container_path){.at = strlen(path)};
 	/* Seen from a control group namespace of our own, paths of others begin with "/..". */
 	while (!strncmp(path, "/..", 3) && (path[3] == '/' || !path[3]))
 		path += 3;
 	about->of_user = !strncmp(path, "/user.slice/", 12);
-	if (find_name(path, container))
+	if (find_name(path, container)) {
+		about->at = (size_t)(path - whole);
 		return true;
+	}
 	id = find_id(path);
 	if (!id)
 		return false;
+	about->at = (size_t)(id - whole);
+	if (id > whole && id[-1] != '/') /* the folder's whole name may be one */
+		about->at += strcspn(id, "/");
 	snprintf(container->id, sizeof(container->id), "%.*s", ID_DIGITS, id);
 	find_pod(path, id, container->pod_uid, sizeof(container->pod_uid));
 	return true;

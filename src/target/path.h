@@ -7,6 +7,7 @@
 
 struct container_path {
 	bool of_user; /* a user chose it, not root */
+	size_t at;    /* how much of the path may hold ids that people chose, before it */
 };
 
 /*

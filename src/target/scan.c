@@ -96,11 +96,25 @@ static int root_of(void *ctx, const struct process *process)
 	return scan_root(ctx, process);
 }
 
+/*
+ * Whose roots' library folders are looked at: in namespaces that are chosen, not only those of
+ * processes with the name or the user that is asked for, since such ones may begin later.
+ */
+static struct target_scope scope_of_roots(const struct target_scope *scope)
+{
+	struct target_scope roots = *scope;
+
+	if (scope->n_mntns)
+		roots.n_comm = roots.n_uid = 0;
+	return roots;
+}
+
 int target_scan(const struct target_scope *scope, target_identify_fn identify_fn,
 		void *identify_ctx, target_file_fn found, void *found_ctx,
 		struct target_counts *counts)
 {
 	struct scan *scan = calloc(1, sizeof(*scan));
+	const struct target_scope roots = scope_of_roots(scope);
 	struct target_counts own = {0};
 	int result = -ENOMEM;
 
@@ -118,7 +132,7 @@ int target_scan(const struct target_scope *scope, target_identify_fn identify_fn
 		goto out;
 	result = process_each(scope, mapped_of, scan);
 	if (!result && !scope->mapped_only)
-		result = process_each(scope, root_of, scan);
+		result = process_each(&roots, root_of, scan);
 out:
 	if (counts)
 		*counts = own;
