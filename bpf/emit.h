@@ -105,38 +105,88 @@ struct chunk {
 	__u64 tls_id;
 	__u64 sock_id;
 	__u64 time_ns;
-	__u64 offset;
+	__u64 offset; /* of the first byte, of those before the source's if there are any */
+	__u64 head;   /* the bytes before them */
 	const void *source;
-	__u32 length;
+	__u32 length;	   /* of the source's */
+	__u32 head_length; /* at most 7 */
 	__u32 mntns;
 	__u16 type;
 	__u8 direction;
 	__u8 flags;
 };
 
-/*
- * One chunk of bytes in a record of the given size class. The ring reserves constant
- * sizes only, and reading the target's memory straight into the record saves a copy and
- * the scratch memory that a preempted program would share with another. Returns false when
- * the target's memory could not be read.
- */
-static __always_inline bool emit_class(const struct chunk *chunk, const __u32 class)
-{
-	struct tlspcap_data *data;
-	const __u32 room = class - sizeof(*data);
-	__u32 length = chunk->length;
+/* The most bytes that a chunk may have before those of the source. */
+#define CHUNK_HEAD 8
 
-	data = reserve_event(class);
+/*
+ * What a record leaves free costs: the next one begins on memory further away, which is in no
+ * cache. So there are several classes for the sizes that requests and answers have.
+ */
+#define DATA_CLASS(room)  ((sizeof(struct tlspcap_data) + CHUNK_HEAD + (room) + 7) & ~7ul)
+#define DATA_CLASS_FULL	  DATA_CLASS(TLSPCAP_CHUNK)
+#define DATA_CLASS_STREAM DATA_CLASS(TLSPCAP_STREAM_CHUNK)
+#define DATA_ROOM(class)  ((class) - sizeof(struct tlspcap_data) - CHUNK_HEAD)
+
+/* A record of the smallest class that has room. NULL: counted as lost. */
+static __always_inline struct tlspcap_data *reserve_data(__u32 length, const __u32 full,
+							 __u32 *room)
+{
+	if (length <= DATA_ROOM(512)) {
+		if (length <= DATA_ROOM(128)) {
+			*room = DATA_ROOM(128);
+			return reserve_event(128);
+		}
+		if (length <= DATA_ROOM(256)) {
+			*room = DATA_ROOM(256);
+			return reserve_event(256);
+		}
+		if (length <= DATA_ROOM(384)) {
+			*room = DATA_ROOM(384);
+			return reserve_event(384);
+		}
+		*room = DATA_ROOM(512);
+		return reserve_event(512);
+	}
+	if (length <= DATA_ROOM(1024)) {
+		*room = DATA_ROOM(1024);
+		return reserve_event(1024);
+	}
+	if (length <= DATA_ROOM(2048)) {
+		*room = DATA_ROOM(2048);
+		return reserve_event(2048);
+	}
+	if (length <= DATA_ROOM(4096)) {
+		*room = DATA_ROOM(4096);
+		return reserve_event(4096);
+	}
+	*room = DATA_ROOM(full);
+	return reserve_event(full);
+}
+
+/*
+ * One chunk of bytes in a record. The ring reserves constant sizes only, and reading the
+ * target's memory straight into the record saves a copy and the scratch memory that a preempted
+ * program would share with another. Returns false when the target's memory could not be read.
+ */
+static __always_inline bool emit_chunk(const struct chunk *chunk, const __u32 full)
+{
+	__u32 length = chunk->length, head = chunk->head_length & (CHUNK_HEAD - 1), room;
+	struct tlspcap_data *data = reserve_data(length, full, &room);
+
 	if (!data)
 		return true; /* counted; the next event's offset tells how much */
 	/* Never larger; but the compiler knows that and older verifiers do not. */
 	barrier_var(length);
 	if (length > room)
 		length = room;
-	if (bpf_probe_read_user(data->bytes, length, chunk->source)) {
+	if (head)
+		*(__u64 *)data->bytes = chunk->head; /* what is too much of it is overwritten */
+	if (bpf_probe_read_user(data->bytes + head, length, chunk->source)) {
 		bpf_ringbuf_discard(data, BPF_RB_NO_WAKEUP);
 		return false;
 	}
+	length += head;
 	fill_event_at(&data->event, sizeof(*data) + length, chunk->type, chunk->mntns,
 		      chunk->time_ns);
 	data->event.tls_id = chunk->tls_id;
@@ -149,34 +199,6 @@ static __always_inline bool emit_class(const struct chunk *chunk, const __u32 cl
 	data->reserved[1] = 0;
 	bpf_ringbuf_submit(data, emit_flags());
 	return true;
-}
-
-/*
- * What a record leaves free costs: the next one begins on memory further away, which is in no
- * cache. So there are several classes for the sizes that requests and answers have.
- */
-#define DATA_CLASS_FULL	  (sizeof(struct tlspcap_data) + TLSPCAP_CHUNK)
-#define DATA_CLASS_STREAM ((sizeof(struct tlspcap_data) + TLSPCAP_STREAM_CHUNK + 7) & ~7ul)
-#define DATA_ROOM(class)  ((class) - sizeof(struct tlspcap_data))
-
-static __always_inline bool emit_chunk(const struct chunk *chunk, const __u32 full)
-{
-	if (chunk->length <= DATA_ROOM(512)) {
-		if (chunk->length <= DATA_ROOM(128))
-			return emit_class(chunk, 128);
-		if (chunk->length <= DATA_ROOM(256))
-			return emit_class(chunk, 256);
-		if (chunk->length <= DATA_ROOM(384))
-			return emit_class(chunk, 384);
-		return emit_class(chunk, 512);
-	}
-	if (chunk->length <= DATA_ROOM(1024))
-		return emit_class(chunk, 1024);
-	if (chunk->length <= DATA_ROOM(2048))
-		return emit_class(chunk, 2048);
-	if (chunk->length <= DATA_ROOM(4096))
-		return emit_class(chunk, 4096);
-	return emit_class(chunk, full);
 }
 
 /*
@@ -199,6 +221,8 @@ __noinline int emit_step(__u64 thread)
 	chunk.sock_id = copy->sock_id;
 	chunk.time_ns = copy->time_ns;
 	chunk.offset = copy->offset;
+	chunk.head = 0;
+	chunk.head_length = 0;
 	chunk.source = (const void *)copy->source;
 	chunk.length = copy->left > TLSPCAP_CHUNK ? TLSPCAP_CHUNK : copy->left;
 	chunk.mntns = scope->mntns;

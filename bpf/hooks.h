@@ -4,7 +4,9 @@
  * places to see it, each a few lines around the one body. src/capture/tiers.c chooses the tier
  * that this kernel can have, and only its programs are loaded.
  *
- *	tracepoint  the tracepoints at the ends of send and receive (Linux 6.3)
+ *	raw         the tracepoints at the ends of send and receive (Linux 6.3), by BTF, on kernels
+ *		    that do not preempt programs
+ *	tracepoint  the same by perf events, which costs more
  *	fentry      the ends of tcp_sendmsg() and tcp_recvmsg(); any kernel with BPF trampolines
  *	kprobe      the beginnings and ends of the same, without trampolines
  *	btf         the tracepoints again, by BTF: no tracefs is needed, and kernels that preempt

@@ -85,6 +85,9 @@ struct socket_info {
 	__u32 busy[2];	   /* a program is at work on that direction */
 	__u32 skipped[2];  /* bytes that were told as gaps, and that a later call may be about */
 	__u64 offset[2];   /* bytes of the stream before it */
+	__u64 head;	   /* received, not told yet: a record's header, whose rest comes next */
+	__u32 head_length; /* of that; 0: there is none */
+	__u32 reserved;
 };
 
 /* What is left to copy of one system call's buffers. */

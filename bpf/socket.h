@@ -181,12 +181,45 @@ static __always_inline void socket_fill_state(struct tlspcap_state *event,
 	__builtin_memset(event->reserved, 0, sizeof(event->reserved));
 }
 
-static __always_inline void socket_emit_state(const struct socket_info *info, int old_state,
+/*
+ * A record's header waits for the rest of its record, to be one event with it (stream.h): here
+ * it goes alone. Without `mntns`, whose context this is says nothing.
+ */
+static __always_inline void socket_tell_head(struct socket_info *info, __u32 mntns)
+{
+	struct tlspcap_data *data;
+	__u32 length = info->head_length & (CHUNK_HEAD - 1);
+
+	if (!length)
+		return;
+	data = reserve_event(sizeof(*data) + CHUNK_HEAD);
+	if (data) {
+		fill_event(&data->event, sizeof(*data) + length, TLSPCAP_EVENT_STREAM, mntns);
+		if (!mntns)
+			data->event.pid = data->event.tid = 0;
+		data->event.sock_id = info->id;
+		data->offset = info->offset[TLSPCAP_RECEIVED];
+		data->length = length;
+		data->direction = TLSPCAP_RECEIVED;
+		data->flags = 0;
+		data->reserved[0] = 0;
+		data->reserved[1] = 0;
+		*(__u64 *)data->bytes = info->head;
+		bpf_ringbuf_submit(data, emit_flags());
+	}
+	info->offset[TLSPCAP_RECEIVED] += length;
+	info->head_length = 0;
+}
+
+static __always_inline void socket_emit_state(struct socket_info *info, int old_state,
 					      int new_state, bool final)
 {
-	struct tlspcap_state *event = reserve_event(sizeof(*event));
+	struct tlspcap_state *event;
 	struct tlspcap_state kept;
 
+	if (final)
+		socket_tell_head(info, 0);
+	event = reserve_event(sizeof(*event));
 	if (event) {
 		socket_fill_state(event, info, old_state, new_state, final);
 		bpf_ringbuf_submit(event, emit_flags());
@@ -331,6 +364,7 @@ static __always_inline void socket_check_end(struct socket_info *info, const voi
 	    info->placed != ((1u << TLSPCAP_SENT) | (1u << TLSPCAP_RECEIVED)) ||
 	    !socket_is_same(info, sk))
 		return;
+	socket_tell_head(info, 0);
 	for (direction = TLSPCAP_SENT; direction <= TLSPCAP_RECEIVED; direction++) {
 		end = direction == TLSPCAP_SENT ? BPF_CORE_READ(tcp, write_seq)
 						: BPF_CORE_READ(tcp, copied_seq);

@@ -166,6 +166,8 @@ __noinline int stream_step(__u64 thread)
 	chunk.sock_id = copy->sock_id;
 	chunk.time_ns = copy->time_ns;
 	chunk.offset = copy->offset;
+	chunk.head = 0;
+	chunk.head_length = 0;
 	chunk.source = (const void *)copy->source;
 	chunk.mntns = copy->mntns;
 	chunk.type = TLSPCAP_EVENT_STREAM;
@@ -269,14 +271,23 @@ static __always_inline bool stream_announce(struct socket_info *info, const stru
 static __always_inline void stream_gap(struct socket_info *info, __u32 mntns, __u32 direction,
 				       __u64 length, __u32 reason)
 {
+	if (direction == TLSPCAP_RECEIVED)
+		socket_tell_head(info, mntns);
 	emit_gap(TLSPCAP_EVENT_STREAM_GAP, 0, info->id, mntns, direction, info->offset[direction],
 		 length, reason);
 	info->offset[direction] += length;
 }
 
-static __always_inline void stream_stop(struct socket_info *info, __u32 mntns)
+/* By the one whose turn `direction` is. */
+static __always_inline void stream_stop(struct socket_info *info, __u32 mntns, __u32 direction)
 {
 	info->stream = STREAM_NONE;
+	if (direction == TLSPCAP_RECEIVED) {
+		socket_tell_head(info, mntns);
+	} else if (info->head_length && stream_take(info, TLSPCAP_RECEIVED)) {
+		socket_tell_head(info, mntns);
+		stream_give(info, TLSPCAP_RECEIVED);
+	}
 	emit_bare(TLSPCAP_EVENT_STREAM_END, 0, info->id, mntns);
 }
 
@@ -337,7 +348,7 @@ static __always_inline bool stream_step_back(struct socket_info *info, __u32 mnt
 		return false;
 	}
 	stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
-	stream_stop(info, mntns);
+	stream_stop(info, mntns, direction);
 	return false;
 }
 
@@ -386,7 +397,7 @@ static __always_inline bool stream_find_place(struct socket_info *info, const st
 	/* Kernel TLS: what passes is plaintext, and the numbers count records. */
 	if (one_path && TCP_FIELD(typed, sk, inet_conn.icsk_ulp_ops)) {
 		stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
-		stream_stop(info, mntns);
+		stream_stop(info, mntns, direction);
 		return false;
 	}
 	if (skipped < 0)
@@ -399,6 +410,14 @@ static __always_inline bool stream_find_place(struct socket_info *info, const st
 	return true;
 }
 
+/* A look without taking the turn of those who receive. */
+static __always_inline bool stream_misses_received(const struct socket_info *info,
+						   const struct sock *sk, const bool typed)
+{
+	return info->reader == (__u32)bpf_get_current_pid_tgid() && !(info->bound & SOCKET_MPTCP) &&
+	       TCP_FIELD(typed, sk, copied_seq) != info->sequence[TLSPCAP_RECEIVED];
+}
+
 /*
  * What a program receives by splice passes no hook, and a program may do nothing else. It is
  * noticed when the thread that receives on this socket sends: nobody else can be in between the
@@ -409,8 +428,6 @@ static __always_inline void stream_check_received(struct socket_info *info, cons
 {
 	__u32 copied, behind;
 
-	if ((info->bound & SOCKET_MPTCP) || info->reader != (__u32)bpf_get_current_pid_tgid())
-		return;
 	copied = TCP_FIELD(typed, sk, copied_seq);
 	behind = copied - info->sequence[TLSPCAP_RECEIVED];
 	if (!behind || (behind == 1 && stream_has_read_fin((const struct tcp_sock *)sk, copied)))
@@ -460,15 +477,41 @@ static __always_inline void stream_copy_all(struct socket_info *info, struct str
 			   copy->failed ? TLSPCAP_LOSS_FAULT : TLSPCAP_LOSS_CALL_SIZE);
 }
 
+#define RECORD_HEADER 5 /* bytes; RFC 8446, 5.1 */
+
+/*
+ * Most libraries receive a record in two calls, its header and the rest. One event for both
+ * costs little more than one: so a header waits in the kernel, until more is received or no more
+ * will be. Returns whether these bytes are one.
+ */
+static __always_inline bool stream_keep_head(struct socket_info *info,
+					     const struct call_registers *registers)
+{
+	__u64 head = 0;
+
+	if (info->head_length ||
+	    bpf_probe_read_user(&head, RECORD_HEADER, (const void *)registers->second))
+		return false;
+	/* A type of 20 to 23, and a version 3.x. */
+	if ((head & 0xfc) != 20 || (head >> 8 & 0xff) != 3)
+		return false;
+	info->head = head;
+	info->head_length = RECORD_HEADER;
+	return true;
+}
+
 /* The usual case, without the thread's state and the loop: one buffer, one record. */
 static __always_inline void stream_one(struct socket_info *info,
 				       const struct call_registers *registers, __u32 mntns,
 				       __u32 direction, __u32 moved)
 {
+	const __u32 head = direction == TLSPCAP_RECEIVED ? info->head_length : 0;
 	const struct chunk chunk = {
 		.sock_id = info->id,
 		.time_ns = bpf_ktime_get_ns(),
 		.offset = info->offset[direction],
+		.head = info->head,
+		.head_length = head,
 		.source = (const void *)registers->second,
 		.length = moved,
 		.mntns = mntns,
@@ -476,10 +519,13 @@ static __always_inline void stream_one(struct socket_info *info,
 		.direction = direction,
 	};
 
-	if (!emit_chunk(&chunk, DATA_CLASS_STREAM))
-		emit_gap(TLSPCAP_EVENT_STREAM_GAP, 0, info->id, mntns, direction, chunk.offset,
-			 moved, TLSPCAP_LOSS_FAULT);
-	info->offset[direction] = chunk.offset + moved;
+	if (!emit_chunk(&chunk, DATA_CLASS_STREAM)) {
+		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_FAULT);
+		return;
+	}
+	info->offset[direction] = chunk.offset + head + moved;
+	if (head)
+		info->head_length = 0;
 }
 
 /* As stream_moved(), of a socket whose direction is ours alone. */
@@ -497,9 +543,12 @@ static __always_inline int stream_take_bytes(struct socket_info *info, const str
 	}
 	if (!stream_find_place(info, sk, mntns, direction, moved, typed))
 		return 0;
-	if (direction == TLSPCAP_SENT && stream_take(info, TLSPCAP_RECEIVED)) {
-		stream_check_received(info, sk, mntns, typed);
-		stream_give(info, TLSPCAP_RECEIVED);
+	if (direction == TLSPCAP_SENT) {
+		if (stream_misses_received(info, sk, typed) &&
+		    stream_take(info, TLSPCAP_RECEIVED)) {
+			stream_check_received(info, sk, mntns, typed);
+			stream_give(info, TLSPCAP_RECEIVED);
+		}
 	} else if (direction == TLSPCAP_RECEIVED)
 		info->reader = (__u32)bpf_get_current_pid_tgid();
 	if ((direction == TLSPCAP_RECEIVED && (flags & MSG_TRUNC)) ||
@@ -509,6 +558,9 @@ static __always_inline int stream_take_bytes(struct socket_info *info, const str
 	}
 	if (info->stream == STREAM_TLS && moved <= TLSPCAP_STREAM_CHUNK &&
 	    stream_is_buffer(registers.call)) {
+		if (direction == TLSPCAP_RECEIVED && moved == RECORD_HEADER &&
+		    stream_keep_head(info, &registers))
+			return 0;
 		stream_one(info, &registers, mntns, direction, moved);
 		return 0;
 	}
@@ -518,6 +570,8 @@ static __always_inline int stream_take_bytes(struct socket_info *info, const str
 		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_SCOPE_FULL);
 		return 0;
 	}
+	if (direction == TLSPCAP_RECEIVED)
+		socket_tell_head(info, mntns);
 	copy->left = 0;
 	if (!stream_find_buffers(copy, &registers)) {
 		stream_gap(info, mntns, direction, moved, TLSPCAP_LOSS_BYPASS);
@@ -537,7 +591,7 @@ static __always_inline int stream_take_bytes(struct socket_info *info, const str
 		return 0;
 	info->looked += moved;
 	if (info->looked > STREAM_LOOK_BYTES)
-		stream_stop(info, mntns);
+		stream_stop(info, mntns, direction);
 	return 0;
 }
 

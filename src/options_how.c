@@ -76,7 +76,8 @@ static enum options_result set_tier(struct options *options, const char *value)
 		return OPTIONS_RUN;
 	}
 	if (tier < 0) {
-		options_say("--tier=%s: not one of tracepoint, fentry, kprobe, btf, syscall, perf",
+		options_say("--tier=%s: not one of raw, tracepoint, fentry, kprobe, btf, syscall, "
+			    "perf",
 			    value);
 		return OPTIONS_WRONG;
 	}
@@ -152,9 +153,9 @@ const struct options_group options_how = {
 		 "say what this kernel and these privileges allow, what is\n"
 		 "missing and what would be gained, and end"},
 		{"tier", 0, "NAME", set_tier,
-		 "hooks in the kernel: tracepoint, fentry, kprobe, btf or\n"
-		 "syscall; perf: probes in files one by one. Default: the\n"
-		 "best that can be had; may be given again"},
+		 "hooks in the kernel: raw, tracepoint, fentry, kprobe, btf\n"
+		 "or syscall; perf: probes in files one by one. Default:\n"
+		 "the best that can be had; may be given again"},
 		{"relinquish-privileges", 'Z', "USER", set_user,
 		 "become USER when the probes are in place: its are the\n"
 		 "files, and COMMAND and -z's run as it"},

@@ -30,6 +30,7 @@ enum capture_mapped_tier {
 /* Where in the kernel bytes on sockets are seen: see bpf/hooks.h. The best comes first. */
 enum capture_tier {
 	CAPTURE_TIER_AUTO = 0, /* the first of the others that can be had */
+	CAPTURE_TIER_RAW,
 	CAPTURE_TIER_TRACEPOINT,
 	CAPTURE_TIER_FENTRY,
 	CAPTURE_TIER_KPROBE,

@@ -85,6 +85,8 @@ const char *kernel_release(void);
 /* Whether anything can be done here at all. As capture_open(). */
 int kernel_check(char **why);
 void kernel_find_features(struct kernel_features *features);
+/* Whether it may take the processor from a program of ours; true where that cannot be known. */
+bool kernel_preempts(void);
 bool kernel_has_multi(void);
 /* Whether it lacks helpers that the programs for newer kernels use. */
 bool kernel_is_legacy(void);

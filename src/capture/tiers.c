@@ -32,6 +32,7 @@ struct tier {
 	int (*attempt)(void); /* 0, -ENOENT: not in this kernel, or another negative errno */
 };
 
+static int attempt_raw(void);
 static int attempt_tracepoint(void);
 static int attempt_fentry(void);
 static int attempt_kprobe(void);
@@ -40,6 +41,12 @@ static int attempt_syscall(void);
 
 /* The one that is best comes first. */
 static const struct tier tiers[CAPTURE_TIERS] = {
+	[CAPTURE_TIER_RAW] = {"raw",
+			      "tracepoints at the ends of send and receive, by BTF; nothing "
+			      "preempts programs here",
+			      "Linux 6.3 and newer have these tracepoints",
+			      {"moved_send_btf", "moved_receive_btf", CLASSIC_LIFE},
+			      attempt_raw},
 	[CAPTURE_TIER_TRACEPOINT] = {"tracepoint",
 				     "tracepoints at the ends of send and receive",
 				     "Linux 6.3 and newer have these tracepoints",
@@ -158,6 +165,16 @@ static int attempt_tracepoint(void)
 	return attempt_classic("sock/sock_recv_length");
 }
 
+/* Its state and life programs are at classic tracepoints. */
+static int attempt_raw(void)
+{
+	int error = attempt_btf();
+
+	if (!error)
+		error = attempt_classic("sock/inet_sock_set_state");
+	return !error && kernel_preempts() ? -ENOTSUP : error;
+}
+
 static int attempt_fentry(void)
 {
 	int error = attempt_by_btf("tcp_recvmsg", BTF_KIND_FUNC, BPF_TRACE_FEXIT);
@@ -213,6 +230,8 @@ int capture_tier_try(enum capture_tier tier, char *why, size_t size)
 		snprintf(why, size, "%s", tiers[tier].gone);
 	else if (error == -EPERM || error == -EACCES)
 		snprintf(why, size, "the kernel, its lockdown or a missing capability forbids it");
+	else if (error == -ENOTSUP)
+		snprintf(why, size, "this kernel preempts programs, and would skip some events");
 	else
 		snprintf(why, size, "%s", error ? strerror(-error) : "");
 	return error;

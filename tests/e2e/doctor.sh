@@ -16,7 +16,7 @@ check '--doctor: the last line is the verdict' grep -q '^tlspcap: can capture he
 same '--tier=nothing: exit status' 2 $?
 
 # A tier that can be had is used; one that cannot is refused with the reason.
-for tier in tracepoint fentry kprobe btf syscall; do
+for tier in raw tracepoint fentry kprobe btf syscall; do
 	if grep -qE "^note +hooks +no $tier:" <<<"$said"; then
 		check "--tier=$tier: refused by --doctor" bash -c '! "$1" --doctor --tier='$tier tier \
 			"$TLSPCAP"
