@@ -17,13 +17,18 @@
 #define DERIVE_RANDOMS_LENGTH	64 /* the server's and then the client's (RFC 5246, 6.3) */
 #define DERIVE_MASTER_LENGTH	48
 
-/* The argument `n` on the stack, 0 the first of them, when the function begins. */
-static __always_inline __u64 derive_argument(struct pt_regs *ctx, __u32 n)
+/* The n-th argument, the 7th or a later one, when the function begins. */
+static __always_inline __u64 derive_argument(struct pt_regs *ctx, const __u32 n)
 {
 	__u64 value = 0;
 
+#ifdef __TARGET_ARCH_arm64
+	if (n <= ARGUMENT_REGISTERS)
+		return REGISTER(ctx, n - 1);
+#endif
 	bpf_probe_read_user(&value, sizeof(value),
-			    (const void *)(PT_REGS_SP(ctx) + STACK_ARGUMENT + 8 * n));
+			    (const void *)(PT_REGS_SP(ctx) + STACK_ARGUMENT +
+					   8 * (n - 1 - ARGUMENT_REGISTERS)));
 	return value;
 }
 

@@ -51,7 +51,7 @@ static __always_inline void mbedtls_derive(struct pt_regs *ctx, __u32 library, _
 	struct scope_frame frame = {
 		.sp = PT_REGS_SP(ctx), .library = library, .function = MBEDTLS_DERIVE};
 
-	derive_enter(&frame, derive_argument(ctx, 2), (__u32)derive_argument(ctx, 3),
+	derive_enter(&frame, derive_argument(ctx, 9), (__u32)derive_argument(ctx, 10),
 		     PT_REGS_PARM4(ctx), (__u32)PT_REGS_PARM5(ctx), mntns);
 }
 

@@ -3,8 +3,8 @@
  * rustls, compiled into a program.
  *
  * Rust has no fixed calling convention, and the compiler inlines what it likes. What is certain is
- * where a label meets its secret. In TLS 1.3 the client random is one of the words on the stack
- * at the function's entry; which one, the conversation stage finds.
+ * where a label meets its secret. In TLS 1.3 the client random is at one of the arguments that
+ * come last; which one, the conversation stage finds.
  */
 #ifndef TLSPCAP_BPF_RUSTLS_BPF_H
 #define TLSPCAP_BPF_RUSTLS_BPF_H
@@ -46,14 +46,29 @@ static __always_inline struct rustls_thread *rustls_thread(void)
 	return bpf_map_lookup_elem(&rustls_threads, &thread);
 }
 
+/* Where the client random may be. False: they cannot be read. */
+static __always_inline bool rustls_read_places(struct pt_regs *ctx, struct rustls_thread *state)
+{
+#ifdef __TARGET_ARCH_arm64
+	/* It is the seventh or so of eight arguments in registers. */
+	state->place[0] = REGISTER(ctx, 4);
+	state->place[1] = REGISTER(ctx, 5);
+	state->place[2] = REGISTER(ctx, 6);
+	state->place[3] = REGISTER(ctx, 7);
+	return !bpf_probe_read_user(&state->place[4], sizeof(state->place) / 2,
+				    (const void *)state->sp);
+#else
+	return !bpf_probe_read_user(state->place, sizeof(state->place),
+				    (const void *)(state->sp + STACK_ARGUMENT));
+#endif
+}
+
 static __always_inline void rustls_derive(struct pt_regs *ctx)
 {
-	struct rustls_thread state = {.block = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
+	struct rustls_thread state = {.block = RESULT_PLACE(ctx), .sp = PT_REGS_SP(ctx)};
 	__u64 thread = bpf_get_current_pid_tgid();
 
-	/* The return address is below the arguments. */
-	if (!bpf_probe_read_user(state.place, sizeof(state.place),
-				 (const void *)(state.sp + sizeof(__u64))))
+	if (rustls_read_places(ctx, &state))
 		bpf_map_update_elem(&rustls_threads, &thread, &state, BPF_ANY);
 }
 

@@ -16,10 +16,10 @@ static __always_inline void wolfssl_prf(struct pt_regs *ctx, __u32 library, __u3
 {
 	if ((__u32)PT_REGS_PARM4(ctx) != DERIVE_MASTER_LENGTH ||
 	    (__u32)REGISTER_SIXTH(ctx) != DERIVE_EXPANSION_LENGTH ||
-	    (__u32)derive_argument(ctx, 1) != DERIVE_RANDOMS_LENGTH ||
+	    (__u32)derive_argument(ctx, 8) != DERIVE_RANDOMS_LENGTH ||
 	    !derive_is_expansion(PT_REGS_PARM5(ctx)))
 		return;
-	derive_master(PT_REGS_PARM3(ctx), derive_argument(ctx, 0), library, mntns);
+	derive_master(PT_REGS_PARM3(ctx), derive_argument(ctx, 7), library, mntns);
 }
 
 static __always_inline void wolfssl_expand(struct pt_regs *ctx, __u32 library, __u32 function,
@@ -28,8 +28,8 @@ static __always_inline void wolfssl_expand(struct pt_regs *ctx, __u32 library, _
 	struct scope_frame frame = {
 		.sp = PT_REGS_SP(ctx), .library = library, .function = function};
 
-	derive_enter(&frame, PT_REGS_PARM1(ctx), (__u32)PT_REGS_PARM2(ctx), derive_argument(ctx, 0),
-		     (__u32)derive_argument(ctx, 1), mntns);
+	derive_enter(&frame, PT_REGS_PARM1(ctx), (__u32)PT_REGS_PARM2(ctx), derive_argument(ctx, 7),
+		     (__u32)derive_argument(ctx, 8), mntns);
 }
 
 static __always_inline void wolfssl_set_name(struct pt_regs *ctx, __u32 library, __u32 mntns)

@@ -189,7 +189,22 @@ static bool apply_access(struct code_state *state, const cs_insn *insn,
 	return true;
 }
 
-/* adrp, adr, mov, add and sub: the value of the first operand. */
+/* movk: 16 bits of a constant are put in, at the place that the shift says. */
+static struct code_value with_part(const struct code_state *state, const cs_arm64 *a)
+{
+	struct code_value value = register_value(state, a->operands[0].reg);
+	unsigned shift =
+		a->operands[1].shift.type == ARM64_SFT_LSL ? a->operands[1].shift.value : 0;
+	uint64_t part = (uint64_t)0xffff;
+
+	if (value.kind != CODE_CONSTANT || a->operands[1].type != ARM64_OP_IMM || shift > 48)
+		return code_unknown;
+	value.number = (int64_t)(((uint64_t)value.number & ~(part << shift)) |
+				 ((uint64_t)a->operands[1].imm & part) << shift);
+	return value;
+}
+
+/* adrp, adr, mov, movk, add and sub: the value of the first operand. */
 static bool arithmetic_value(const struct code_state *state, const cs_insn *insn,
 			     struct code_value *value)
 {
@@ -205,6 +220,9 @@ static bool arithmetic_value(const struct code_state *state, const cs_insn *insn
 	case ARM64_INS_MOV:
 	case ARM64_INS_MOVZ:
 		*value = last;
+		return a->op_count == 2;
+	case ARM64_INS_MOVK:
+		*value = with_part(state, a);
 		return a->op_count == 2;
 	case ARM64_INS_ADD:
 		*value = code_sum(operand_value(state, &a->operands[1]), last);

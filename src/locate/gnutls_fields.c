@@ -48,9 +48,15 @@ static void look_datum(void *ctx, const struct code_instruction *i, const struct
 static void look_packet(void *ctx, const struct code_instruction *i,
 			const struct code_state *before)
 {
+	int32_t sum[2];
+
 	(void)before;
-	if (is_datum(i) && i->stored.kind == CODE_SUM)
-		note(ctx, i->stored.offset, 2);
+	if (!is_datum(i) || i->stored.kind != CODE_SUM)
+		return;
+	/* Compilers add them in either order. */
+	sum[0] = i->stored.offset[i->stored.offset[0] > i->stored.offset[1]];
+	sum[1] = i->stored.offset[i->stored.offset[0] <= i->stored.offset[1]];
+	note(ctx, sum, 2);
 }
 
 static void look_entity(void *ctx, const struct code_instruction *i,

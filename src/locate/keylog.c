@@ -15,9 +15,9 @@
 #include "locate_internal.h"
 
 #define COPIES_MAX     64  /* of label strings in the file */
+#define SLOTS_MAX      64  /* words of data with their addresses */
 #define REFERENCES_MAX 256 /* to label strings in the code */
 #define WALK_MAX       48  /* instructions from a reference to the call */
-#define PAGE_DISTANCE  256 /* bytes between the two halves of an address */
 #define LABELS_NEEDED  3   /* different ones; OpenSSL's code shows three */
 
 /* Index 0 must be among the votes. Linkers merge a label into the tail of a longer one. */
@@ -39,6 +39,12 @@ struct copy {
 	unsigned label; /* index */
 };
 
+/* A word that the loader sets to a label's address: code reads it there (a GOT). */
+struct slot {
+	uint64_t address;
+	uint64_t label_address;
+};
+
 struct reference {
 	uint64_t from; /* address of the instruction that takes the label's address, … */
 	int held_by;   /* … or of the one behind it, and the register that has it; -1: not so */
@@ -58,6 +64,8 @@ struct search {
 	struct copy copies[COPIES_MAX];
 	size_t n_copies;
 	uint64_t lowest, highest; /* addresses of copies */
+	struct slot slots[SLOTS_MAX];
+	size_t n_slots;
 	struct reference references[REFERENCES_MAX];
 	size_t n_references;
 	struct candidate candidates[REFERENCES_MAX];
@@ -90,6 +98,38 @@ static bool find_copies(struct search *search, const struct elf_segment *segment
 				return false;
 			at++;
 		}
+	}
+	return true;
+}
+
+static bool is_copy(const struct search *search, uint64_t address)
+{
+	if (address < search->lowest || address > search->highest)
+		return false;
+	for (size_t i = 0; i < search->n_copies; i++) {
+		if (search->copies[i].address == address)
+			return true;
+	}
+	return false;
+}
+
+/* On x86-64, linkers put the label's own address into the code. False: as above. */
+static bool find_slots(struct search *search)
+{
+	const struct elf_file *elf = search->elf;
+
+	if (elf->machine != EM_AARCH64)
+		return true;
+	for (uint64_t i = 0; i < elf->n_relocations && i < ELF_RELOCATIONS_MAX; i++) {
+		Elf64_Rela relocation = elf_file_relocation(elf, i);
+
+		if (!is_copy(search, (uint64_t)relocation.r_addend) ||
+		    !elf_file_is_relative(elf, &relocation))
+			continue;
+		if (search->n_slots == SLOTS_MAX)
+			return false;
+		search->slots[search->n_slots++] =
+			(struct slot){relocation.r_offset, (uint64_t)relocation.r_addend};
 	}
 	return true;
 }
@@ -155,50 +195,29 @@ static bool scan_absolute(struct search *search, const struct elf_segment *segme
 	return true;
 }
 
-/*
- * adrp xN, page and add xM, xN, #place: the address is complete at the second one. Other
- * instructions can be between them.
- */
-static bool scan_pages(struct search *search, const struct elf_segment *segment)
+/* The label whose address is in the word at `address`; 0: none. */
+static uint64_t label_in_slot(const struct search *search, uint64_t address)
 {
-	const uint8_t *start = search->elf->bytes + segment->offset;
-	struct {
-		uint64_t from, page;
-	} pages[32] = {0};
-
-	for (uint64_t i = 0; i + 4 <= segment->size; i += 4) {
-		uint64_t address = segment->address + i;
-		unsigned to, of;
-		uint32_t code;
-
-		memcpy(&code, start + i, sizeof(code));
-		to = code & 31;
-		of = code >> 5 & 31;
-		if ((code & 0x9f000000) == 0x90000000) { /* adrp */
-			int64_t pages_on =
-				(int64_t)(((code >> 3 & 0x1ffffc) | (code >> 29 & 3)) ^ 0x100000) -
-				0x100000;
-
-			pages[to].from = address;
-			pages[to].page = (address & ~0xfffull) + (uint64_t)(pages_on * 4096);
-			continue;
-		}
-		/* add, 64 bits, the constant not shifted */
-		if ((code & 0xffc00000) != 0x91000000 || !pages[of].from ||
-		    address - pages[of].from > PAGE_DISTANCE)
-			continue;
-		if (!check_reference(search, address + 4, (int)to,
-				     pages[of].page + (code >> 10 & 0xfff)))
-			return false;
+	for (size_t i = 0; i < search->n_slots; i++) {
+		if (search->slots[i].address == address)
+			return search->slots[i].label_address;
 	}
-	return true;
+	return 0;
+}
+
+static bool take_page_use(void *ctx, const struct page_use *use)
+{
+	struct search *search = ctx;
+	uint64_t label = use->loads ? label_in_slot(search, use->address) : use->address;
+
+	return !label || check_reference(search, use->at + 4, (int)use->to, label);
 }
 
 /* False: more references than there is room for. */
 static bool scan_code(struct search *search, const struct elf_segment *segment)
 {
 	if (search->elf->machine == EM_AARCH64)
-		return scan_pages(search, segment);
+		return pages_find(search->elf, segment, take_page_use, search);
 	return scan_relative(search, segment) &&
 	       (search->elf->type != ET_EXEC || scan_absolute(search, segment));
 }
@@ -331,7 +350,7 @@ int keylog_find_by(const struct elf_file *elf, struct code *code, const struct k
 	/* Compilers keep strings together, and without the first label the others say nothing. */
 	for (size_t i = 0; i < elf->n_segments && room; i++)
 		room = !(elf->labels >> i & 1) || find_copies(&search, &elf->segments[i]);
-	if (!room) {
+	if (!room || !find_slots(&search)) {
 		*why = "the file holds too many copies of the key log labels";
 		return -ENOENT;
 	}

@@ -86,6 +86,15 @@ void elf_file_find(const struct elf_file *elf, struct elf_function *functions, s
 
 #define ELF_WORDS_MAX 64
 
+/* Programs of 500 MB have two million; more are not gone through, a search takes too long. */
+#define ELF_RELOCATIONS_MAX ((uint64_t)8 << 20)
+
+/* The file's relocation `i`, below elf->n_relocations. */
+Elf64_Rela elf_file_relocation(const struct elf_file *elf, uint64_t i);
+
+/* Whether it puts an address of this very file into its place. */
+bool elf_file_is_relative(const struct elf_file *elf, const Elf64_Rela *relocation);
+
 /*
  * Reads `n` (at most ELF_WORDS_MAX) words of 8 bytes as they are when the file is loaded at
  * the addresses that it was linked for: relative relocations are applied. False: not all of
@@ -271,7 +280,10 @@ int keylog_find_by(const struct elf_file *elf, struct code *code, const struct k
 /* False: no more. */
 typedef bool (*references_fn)(void *ctx, uint64_t from);
 
-/* Tells each instruction of position-independent x86-64 code that takes this address. */
+/*
+ * Tells each instruction that takes this address: in position-independent x86-64 code, and in
+ * AArch64 code, where it is the first of the two that put the address together.
+ */
 void references_find(const struct elf_file *elf, uint64_t address, references_fn fn, void *ctx);
 
 #define REFERENCES_WINDOW 1024 /* bytes */
@@ -281,6 +293,21 @@ void references_find(const struct elf_file *elf, uint64_t address, references_fn
  * at or before it, within REFERENCES_WINDOW, that several calls go to. False: there is none.
  */
 bool references_function(const struct elf_file *elf, uint64_t address, uint64_t *start);
+
+/* AArch64: adrp xN, page, and an instruction behind it that has the place in the page. */
+struct page_use {
+	uint64_t from; /* address of the adrp */
+	uint64_t at; /* of the other one: add xM, xN, #place or, if `loads`, ldr xM, [xN, #place] */
+	uint64_t address; /* page and place */
+	unsigned to;	  /* M */
+	bool loads;
+};
+
+typedef bool (*pages_fn)(void *ctx, const struct page_use *use);
+
+/* Tells all of a segment. Other instructions can be between the two. False: `fn` said so. */
+bool pages_find(const struct elf_file *elf, const struct elf_segment *segment, pages_fn fn,
+		void *ctx);
 
 /* --- accessor.c ---------------------------------------------------------------------- */
 

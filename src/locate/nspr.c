@@ -81,7 +81,7 @@ static bool read_relocated(const struct elf_file *elf, uint64_t i, struct ops *o
 		       sizeof(relocation));
 		if (!word)
 			start = relocation.r_offset;
-		if (ELF64_R_TYPE(relocation.r_info) != R_X86_64_RELATIVE ||
+		if (!elf_file_is_relative(elf, &relocation) ||
 		    relocation.r_offset != start + 8 * word)
 			return false;
 		ops->word[word] = (uint64_t)relocation.r_addend;
@@ -343,16 +343,16 @@ int nspr_locate(const struct elf_file *elf, struct locate_result *result)
 	talks = functions[0].found && functions[1].found;
 	if (!talks && !get_vector->found)
 		return 0;
-	err = elf->machine == EM_X86_64 ? code_open(elf, &code) : 0;
+	err = code_is_known(elf) ? code_open(elf, &code) : 0;
 	if (err)
 		return err;
 	result->family = "nspr";
 	result->half = talks != get_vector->found;
 	find_version(elf, result->version, sizeof(result->version));
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how), "it is in libssl3");
-	if (elf->machine != EM_X86_64) {
+	if (!code_is_known(elf)) {
 		snprintf(result->plaintext_how, sizeof(result->plaintext_how),
-			 "only x86-64 code is read; this file's machine is %u", elf->machine);
+			 "code of this file's machine, %u, is not read", elf->machine);
 		snprintf(result->secrets_how, sizeof(result->secrets_how), "%s",
 			 result->plaintext_how);
 		return 1;

@@ -277,9 +277,9 @@ int rustls_locate(const struct elf_file *elf, struct locate_result *result)
 	snprintf(result->plaintext_how, sizeof(result->plaintext_how),
 		 "not from its calls, which are part of the program's own code; its records are "
 		 "readable with the secrets");
-	if (elf->machine != EM_X86_64) {
+	if (!code_is_known(elf)) {
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
-			 "only x86-64 code is read; this file's machine is %u", elf->machine);
+			 "code of this file's machine, %u, is not read", elf->machine);
 		return 1;
 	}
 	err = code_open(elf, &code);
@@ -288,12 +288,15 @@ int rustls_locate(const struct elf_file *elf, struct locate_result *result)
 	derives = find_derive(elf, code, result, &start, &why);
 	masters = find_masters(elf, code, result);
 	code_close(code);
-	/* Many a program knows the labels and does no TLS. */
-	if (!derives && !masters)
+	find_version(elf, result->version, sizeof(result->version));
+	/* Many a program knows the labels and does no TLS; this one has the library inside. */
+	if (!derives && !masters && !result->version[0])
 		return 0;
 	result->secrets = derives;
-	find_version(elf, result->version, sizeof(result->version));
-	if (derives)
+	if (!derives && !masters)
+		snprintf(result->secrets_how, sizeof(result->secrets_how),
+			 "%s, and no call with CLIENT_RANDOM", why);
+	else if (derives)
 		snprintf(result->secrets_how, sizeof(result->secrets_how),
 			 "TLS 1.3: the one use of the table of labels, in the function at 0x%llx; "
 			 "TLS 1.2: %zu calls with CLIENT_RANDOM",

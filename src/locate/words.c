@@ -8,17 +8,14 @@
 
 #include "locate_internal.h"
 
-/* Programs of 500 MB have two million; more are not gone through, a search takes too long. */
-#define RELOCATIONS_MAX ((uint64_t)8 << 20)
-
-static bool is_relative(const struct elf_file *elf, const Elf64_Rela *relocation)
+bool elf_file_is_relative(const struct elf_file *elf, const Elf64_Rela *relocation)
 {
 	return ELF64_R_TYPE(relocation->r_info) == (elf->machine == EM_AARCH64
 							    ? (unsigned)R_AARCH64_RELATIVE
 							    : (unsigned)R_X86_64_RELATIVE);
 }
 
-static Elf64_Rela relocation_at(const struct elf_file *elf, uint64_t i)
+Elf64_Rela elf_file_relocation(const struct elf_file *elf, uint64_t i)
 {
 	Elf64_Rela relocation;
 
@@ -31,14 +28,14 @@ bool elf_file_words(const struct elf_file *elf, uint64_t address, uint64_t *word
 	uint64_t rest;
 	const uint8_t *bytes = elf_file_at(elf, address, &rest);
 
-	if (!bytes || n > ELF_WORDS_MAX || rest < n * 8 || elf->n_relocations > RELOCATIONS_MAX)
+	if (!bytes || n > ELF_WORDS_MAX || rest < n * 8 || elf->n_relocations > ELF_RELOCATIONS_MAX)
 		return false;
 	memcpy(words, bytes, n * 8);
 	for (uint64_t i = 0; i < elf->n_relocations; i++) {
-		Elf64_Rela relocation = relocation_at(elf, i);
+		Elf64_Rela relocation = elf_file_relocation(elf, i);
 		uint64_t into = relocation.r_offset - address;
 
-		if (into < n * 8 && into % 8 == 0 && is_relative(elf, &relocation))
+		if (into < n * 8 && into % 8 == 0 && elf_file_is_relative(elf, &relocation))
 			words[into / 8] = (uint64_t)relocation.r_addend;
 	}
 	return true;
@@ -77,11 +74,11 @@ bool elf_file_find_word(const struct elf_file *elf, uint64_t value, uint64_t fro
 			*address = at;
 		found = true;
 	}
-	for (uint64_t i = 0; i < elf->n_relocations && i < RELOCATIONS_MAX; i++) {
-		Elf64_Rela relocation = relocation_at(elf, i);
+	for (uint64_t i = 0; i < elf->n_relocations && i < ELF_RELOCATIONS_MAX; i++) {
+		Elf64_Rela relocation = elf_file_relocation(elf, i);
 
 		if ((uint64_t)relocation.r_addend != value || relocation.r_offset < from ||
-		    relocation.r_offset % 8 || !is_relative(elf, &relocation))
+		    relocation.r_offset % 8 || !elf_file_is_relative(elf, &relocation))
 			continue;
 		if (!found || relocation.r_offset < *address)
 			*address = relocation.r_offset;

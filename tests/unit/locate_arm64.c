@@ -226,6 +226,22 @@ static void a_page_that_is_far_away_is_forgotten(void **state)
 	assert_int_equal(locate(&image, &result), 0);
 }
 
+/* A constant of two halves: mov w0, #0x700; movk w0, #0x306, lsl #16. */
+static void a_version_is_put_together(void **state)
+{
+	static const struct function empty = {{RET}}, number = {{0x5280e000, 0x72a060c0, RET}};
+	struct locate_result result;
+	struct elf_image image;
+
+	(void)state;
+	start_arm64(&image);
+	add_symbol(&image, "mbedtls_ssl_read", add_words(&image, &empty));
+	add_symbol(&image, "mbedtls_ssl_write", add_words(&image, &empty));
+	add_symbol(&image, "mbedtls_version_get_number", add_words(&image, &number));
+	assert_int_equal(locate(&image, &result), 1);
+	assert_string_equal(result.version, "3.6.7");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +249,7 @@ int main(void)
 		cmocka_unit_test(labels_as_second_argument_elect_the_function),
 		cmocka_unit_test(other_arguments_elect_nothing),
 		cmocka_unit_test(a_page_that_is_far_away_is_forgotten),
+		cmocka_unit_test(a_version_is_put_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
