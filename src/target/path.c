@@ -60,9 +60,9 @@ static const char *find_id(const char *path)
 }
 
 /* "…-pod<uid>.slice" and "/pod<uid>/": systemd writes '_' where the uid has '-'. */
-static void find_pod(const char *path, const char *end, char *uid, size_t size)
+static void find_pod(const char *path, const char *end, bool relative, char *uid, size_t size)
 {
-	const char *at = strstr(path, "kubepods");
+	const char *at = relative ? path : strstr(path, "kubepods");
 	size_t length;
 
 	for (at = at ? strstr(at, "pod") : NULL; at && at < end; at = strstr(at + 1, "pod")) {
@@ -133,6 +133,6 @@ bool container_path_parse(const char *path, struct target_container *container,
 	if (id > whole && id[-1] != '/') /* the folder's whole name may be one */
 		about->at += strcspn(id, "/");
 	snprintf(container->id, sizeof(container->id), "%.*s", ID_DIGITS, id);
-	find_pod(path, id, container->pod_uid, sizeof(container->pod_uid));
+	find_pod(path, id, path != whole, container->pod_uid, sizeof(container->pod_uid));
 	return true;
 }

@@ -97,7 +97,8 @@ static const struct sample {
 	{"/machine.slice/machine-.scope", NULL, NULL, false},
 	/* seen from another control group namespace */
 	{"/../../docker/" A, A, NULL, false},
-	{"/../pod" UID "/" A, A, NULL, false},
+	{"/../pod" UID "/" A, A, UID, false},
+	{"/../" A, A, NULL, false},
 	{"/.." USER "/user.slice/libpod-" A ".scope", A, NULL, true},
 	{"/../lxc.payload.web", "web", NULL, false},
 	/* what a container makes in its own control group */
