@@ -6,6 +6,18 @@
 . "$(dirname "$0")/lib.sh"
 need openssl setpriv
 
+# For tests of each way to notice them (docs/testing.md).
+case ${TLSPCAP_DISCOVERY:-} in
+fentry)
+	reason=$("$TLSPCAP" --doctor | sed -n 's/^note  *hooks  *no fentry: //p')
+	[[ $reason ]] && skip "fentry: $reason"
+	;;
+syscall)
+	[[ $(printf '5.17\n%s\n' "$(uname -r)" | sort -V | head -n 1) == 5.17 ]] ||
+		skip 'bpf_find_vma, which this way needs, is of Linux 5.17'
+	;;
+esac
+
 user=54321
 start_s_server server 443 -HTTP
 make_body "$W/served/body" 50000
@@ -74,6 +86,8 @@ late_clients()
 	done
 	stop_capture case
 	lossless case
+	[[ ${TLSPCAP_DISCOVERY:-} ]] && check "noticed by $TLSPCAP_DISCOVERY" \
+		grep "later libraries are noticed by $TLSPCAP_DISCOVERY" "$W/case.said"
 	shows_bodies "late containers" "$file" "$(for ((n = 0; n < clients; n++)); do
 		hashes "$W/served/body"; done)"
 	shows_secrets "late containers" "$file" "$W"/late$round?.keys/log

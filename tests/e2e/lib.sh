@@ -135,7 +135,7 @@ need() # PROGRAM...
 
 	for program; do
 		command -v "$program" >/dev/null ||
-			skip "$program is not installed; tools/setup --tests installs it"
+			skip "$program is not installed; ${E2E_LACKS:-tools/setup --tests installs it}"
 	done
 }
 
