@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * other_client wolfssl|mbedtls 1.2|1.3|any PORT PATH: gets https://127.0.0.1:PORT/PATH over
- * HTTP/1.0 and writes the body to stdout. The library is opened by its name, so that one program
- * does for every version of it: these have no client program in Debian.
+ * HTTP/1.0 and writes the body to stdout. With "change" in place of a path it has a line answered,
+ * changes the keys (TLS 1.3: KeyUpdate, 1.2: renegotiation) and has another one answered. The
+ * library is opened by its name, so that one program does for every version of it: these have no
+ * client program in Debian.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -20,6 +22,8 @@ struct connection {
 	void *tls;
 	move_fn read, write;
 	void (*close)(void *tls);
+	int (*change)(void *tls); /* of keys; NULL: it has none in this version */
+	int changed;		  /* what that returns when it has worked */
 };
 
 static void fail(const char *what)
@@ -90,6 +94,7 @@ static void open_wolfssl(struct connection *connection, const char *version, int
 	int (*set_fd)(void *, int) = find(library, "wolfSSL_set_fd");
 	int (*init)(void) = find(library, "wolfSSL_Init");
 	int (*connect)(void *) = find(library, "wolfSSL_connect");
+	int (*allow)(void *) = dlsym(library, "wolfSSL_UseSecureRenegotiation");
 	void *(*method)(void);
 
 	if (!strcmp(version, "1.2"))
@@ -105,6 +110,11 @@ static void open_wolfssl(struct connection *connection, const char *version, int
 	set_verify(context, 0, NULL);
 	connection->tls = new_tls(context);
 	set_fd(connection->tls, fd);
+	connection->change = dlsym(library, !strcmp(version, "1.3") ? "wolfSSL_update_keys"
+								    : "wolfSSL_Rehandshake");
+	connection->changed = 1;
+	if (allow && connection->change && strcmp(version, "1.3") != 0)
+		allow(connection->tls);
 	if (connect(connection->tls) != 1)
 		fail("wolfSSL_connect");
 	connection->read = wolfssl_read;
@@ -170,6 +180,7 @@ static void open_mbedtls(struct connection *connection, const char *version, int
 			int (*)(void *, unsigned char *, size_t), void *) =
 		find(library, "mbedtls_ssl_set_bio");
 	int (*handshake)(void *) = find(library, "mbedtls_ssl_handshake");
+	void (*allow)(void *, int) = find(library, "mbedtls_ssl_conf_renegotiation");
 	int result;
 
 	(void)x509;
@@ -182,6 +193,10 @@ static void open_mbedtls(struct connection *connection, const char *version, int
 	if (!strcmp(version, "1.2"))
 		max_version(config, 3, 3); /* as on the wire */
 	set_verify(config, 0);
+	if (strcmp(version, "1.3") != 0) {
+		allow(config, 1);
+		connection->change = find(library, "mbedtls_ssl_renegotiate");
+	}
 	set_random(config, mbedtls_random, NULL);
 	if (setup(tls, config) || set_name(tls, "server.test"))
 		fail("mbedtls_ssl_setup");
@@ -240,6 +255,38 @@ static void fetch(struct connection *connection, const char *path)
 		fail("stdout");
 }
 
+/* --- lines --------------------------------------------------------------------------- */
+
+static void ask(struct connection *connection, const char *line)
+{
+	size_t size = strlen(line), got = 0;
+	char answer[256];
+	ssize_t n;
+
+	if (connection->write(connection->tls, (void *)line, size) != (ssize_t)size)
+		fail("write");
+	while (got < size) {
+		n = connection->read(connection->tls, answer + got, sizeof(answer) - got);
+		if (n <= 0)
+			fail("no answer");
+		got += (size_t)n;
+	}
+	if (fwrite(answer, 1, got, stdout) != got)
+		fail("stdout");
+}
+
+static void change_keys(struct connection *connection)
+{
+	if (!connection->change)
+		fail("this version changes no keys");
+	ask(connection, "words-of-old-keys\n");
+	if (connection->change(connection->tls) != connection->changed)
+		fail("no change of keys");
+	ask(connection, "words-of-new-keys\n");
+	ask(connection, "more-words\n");
+	connection->close(connection->tls);
+}
+
 /* Without a reset: what the other side still sends is taken before the end. */
 static void finish(int fd)
 {
@@ -263,7 +310,10 @@ int main(int argc, char **argv)
 		open_wolfssl(&connection, argv[2], fd);
 	else
 		open_mbedtls(&connection, argv[2], fd);
-	fetch(&connection, argv[4]);
+	if (!strcmp(argv[4], "change"))
+		change_keys(&connection);
+	else
+		fetch(&connection, argv[4]);
 	finish(fd);
 	return 0;
 }
