@@ -109,7 +109,7 @@ int tiers_choose(enum capture_tier wanted, const int refused[CAPTURE_TIERS],
 void tiers_select(struct bpf_object *object, enum capture_tier chosen);
 /*
  * For tests: makes programs of these tiers, named with commas between them, such that the kernel
- * refuses them. NULL: none.
+ * refuses them; `mapped` is the one that notices mapped files by fentry. NULL: none.
  */
 void tiers_spoil(struct bpf_object *object, enum capture_tier chosen, const char *names);
 /* Attaches them; on failure *failed is the name of the program. */

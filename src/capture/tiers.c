@@ -295,20 +295,31 @@ void tiers_select(struct bpf_object *object, enum capture_tier chosen)
 	}
 }
 
-void tiers_spoil(struct bpf_object *object, enum capture_tier chosen, const char *names)
+static bool is_in_list(const char *names, const char *name)
 {
-	const char *name = tiers[chosen].name;
 	size_t length = strlen(name);
 
 	for (; names; names = strchr(names, ',')) {
 		names += *names == ',';
-		if (strncmp(names, name, length) || (names[length] && names[length] != ','))
-			continue;
-		/* Of another type, most of the helpers that it calls are forbidden. */
-		bpf_program__set_type(
-			bpf_object__find_program_by_name(object, tiers[chosen].programs[0]),
-			BPF_PROG_TYPE_SOCKET_FILTER);
+		if (!strncmp(names, name, length) && (!names[length] || names[length] == ','))
+			return true;
 	}
+	return false;
+}
+
+/* Of another type, most of the helpers that it calls are forbidden. */
+static void spoil(struct bpf_object *object, const char *program)
+{
+	bpf_program__set_type(bpf_object__find_program_by_name(object, program),
+			      BPF_PROG_TYPE_SOCKET_FILTER);
+}
+
+void tiers_spoil(struct bpf_object *object, enum capture_tier chosen, const char *names)
+{
+	if (is_in_list(names, tiers[chosen].name))
+		spoil(object, tiers[chosen].programs[0]);
+	if (is_in_list(names, "mapped"))
+		spoil(object, "mapped_by_kernel");
 }
 
 int tiers_attach(struct capture *capture, const char **failed)
