@@ -155,8 +155,40 @@ static const char *last_part(const char *path)
 /* --- the table ---------------------------------------------------------------------------------
  */
 
+#define NAME_MAX_SHOWN 40
+#define PROGRAM_SHOWN  16
+#define VERSION_SHOWN  20
+
+/* Columns as wide as what is in them, within bounds. */
+struct widths {
+	int name;
+	int version;
+};
+
+static void widen(int *width, const char *text, int most)
+{
+	int length = (int)strnlen(text, (size_t)most);
+
+	if (*width < length)
+		*width = length;
+}
+
+static struct widths measure(struct namespaces *namespaces, const struct list *list)
+{
+	struct widths widths = {.name = sizeof("CONTAINER") - 1, .version = sizeof("VERSION") - 1};
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct namespace_info info = {0};
+
+		namespaces_find(namespaces, list->rows[i].mntns, &info);
+		widen(&widths.name, info.name, NAME_MAX_SHOWN);
+		widen(&widths.version, list->rows[i].library.located.version, VERSION_SHOWN);
+	}
+	return widths;
+}
+
 static void print_row(const struct options *options, struct namespaces *namespaces,
-		      const struct row *row)
+		      const struct widths *widths, const struct row *row)
 {
 	const struct locate_result *located = &row->library.located;
 	struct namespace_info info = {0};
@@ -165,9 +197,10 @@ static void print_row(const struct options *options, struct namespaces *namespac
 	namespaces_find(namespaces, row->mntns, &info);
 	if (row->pid)
 		snprintf(processes, sizeof(processes), "%zu", row->processes);
-	printf("%-11" PRIu32 " %-24.24s %-16.16s %5s  %-9s %-9s %-9s %-7s  %s\n", row->mntns,
-	       info.name[0] ? info.name : "-",
-	       row->program ? last_part(row->program) : "(not in use)", processes, located->family,
+	printf("%-11" PRIu32 " %-*.*s %-*.*s %5s  %-7s %-*.*s %-9s %-7s  %s\n", row->mntns,
+	       widths->name, widths->name, info.name[0] ? info.name : "-", PROGRAM_SHOWN,
+	       PROGRAM_SHOWN, row->program ? last_part(row->program) : "(not in use)", processes,
+	       located->family, widths->version, widths->version,
 	       located->version[0] ? located->version : "?", located->plaintext ? "yes" : "no",
 	       located->secrets ? "yes" : "no", row->library.path);
 	if (options->verbosity)
@@ -182,11 +215,13 @@ static void print_table(const struct options *options, struct namespaces *namesp
 			const struct list *list)
 {
 	const struct libraries *libraries = list->libraries;
+	struct widths widths = measure(namespaces, list);
 
-	printf("%-11s %-24s %-16s %5s  %-9s %-9s %-9s %-7s  %s\n", "MNTNS", "CONTAINER", "PROGRAM",
-	       "PROCS", "FAMILY", "VERSION", "PLAINTEXT", "SECRETS", "LIBRARY");
+	printf("%-11s %-*s %-*s %5s  %-7s %-*s %-9s %-7s  %s\n", "MNTNS", widths.name, "CONTAINER",
+	       PROGRAM_SHOWN, "PROGRAM", "PROCS", "FAMILY", widths.version, "VERSION", "PLAINTEXT",
+	       "SECRETS", "LIBRARY");
 	for (size_t i = 0; i < list->n; i++)
-		print_row(options, namespaces, &list->rows[i]);
+		print_row(options, namespaces, &widths, &list->rows[i]);
 	printf("%zu processes in %zu mount namespaces; %zu files with TLS functions, %zu without, "
 	       "%zu not readable\n",
 	       libraries->scan.processes, libraries->scan.namespaces, libraries->files,
