@@ -112,8 +112,8 @@ many() # SUITE LIBRARY
 	start_capture many "--mntns=${container_mntns[$2-$1]}"
 	check "$2-$1: twenty connections" env SSLKEYLOGFILE="$W/keys" curl -sS --fail -k --http1.1 \
 		-Z --parallel-immediate --parallel-max 20 --max-time "$TIMEOUT" "${urls[@]}"
-	# Nothing is lost but the end of some: what lighttpd throws away, it does not read.
 	stop_capture many
+	lossless many
 	same "$2-$1: all their secrets" "$(grep -vE '^#|EXPORTER' "$W/keys" | sort -u)" \
 		"$(secrets "$W/many.pcapng" | grep -v EXPORTER)"
 	same "$2-$1: all answers" 40 "$(count_frames "$W/many.pcapng" 'http.response.code == 200')"
