@@ -25,7 +25,7 @@ syscall)
 	;;
 esac
 
-user=54321
+user=$((40000 + $$ % 20000)) # another run may be on the same machine
 start_s_server server 443 -HTTP
 make_body "$W/served/body" 50000
 http_response "$W/served/body"
