@@ -13,6 +13,7 @@ for name in sidecar debugger exec-runc exec-crun; do
 done
 fetch='curl -sSk --fail --http1.1 -o /dev/null https://127.0.0.1'
 app=tlspcap-app-$$
+trap 'runc delete --force "$app" 2>/dev/null; run_crun delete --force "crun-$$" 2>/dev/null; e2e_end' EXIT
 
 # change_config NAME FILTER [JQ-OPTION...]
 change_config()
