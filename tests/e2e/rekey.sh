@@ -124,7 +124,7 @@ for suite in "${suites[@]}"; do
 	fi
 	changes mbedtls 1.2
 	changes wolfssl 1.3
-	# wolfSSL renegotiates in bookworm's build only, and not with OpenSSL; mbedTLS has no KeyUpdate.
+	# Not tested: wolfSSL's renegotiation with OpenSSL, which its client refused. mbedTLS has no KeyUpdate.
 	tsharks=(host) # these have shown that they agree
 done
 [[ $skipped ]] && printf 'SKIP: %s\n' "$skipped"
