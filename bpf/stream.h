@@ -220,12 +220,23 @@ static __always_inline __u32 stream_end(const struct socket_info *info, const st
 static __always_inline bool stream_step_back(struct socket_info *info, __u32 mntns, __u32 direction,
 					     __u32 moved, __u32 end, __u32 behind)
 {
+	__u32 before;
+
 	if (!info->offset[direction] && behind <= moved) {
 		info->sequence[direction] = end;
 		return true;
 	}
-	if (moved <= info->skipped[direction]) {
-		info->skipped[direction] -= moved;
+	/*
+	 * The other thread saw what this call had moved by then, which may not have been all of it.
+	 * What is beyond that place may be any of its bytes.
+	 */
+	before = behind < moved ? behind : moved;
+	if (before <= info->skipped[direction]) {
+		info->skipped[direction] -= before;
+		if (moved > before) {
+			stream_gap(info, mntns, direction, moved - before, TLSPCAP_LOSS_BYPASS);
+			info->sequence[direction] = end;
+		}
 		return false;
 	}
 	stream_gap(info, mntns, direction, 0, TLSPCAP_LOSS_BYPASS);
