@@ -128,40 +128,32 @@ struct chunk {
 #define DATA_CLASS_STREAM DATA_CLASS(TLSPCAP_STREAM_CHUNK)
 #define DATA_ROOM(class)  ((class) - sizeof(struct tlspcap_data) - CHUNK_HEAD)
 
+static __always_inline struct tlspcap_data *reserve_class(const __u32 class, __u32 *room)
+{
+	*room = DATA_ROOM(class);
+	return reserve_event(class);
+}
+
 /* A record of the smallest class that has room. NULL: counted as lost. */
 static __always_inline struct tlspcap_data *reserve_data(__u32 length, const __u32 full,
 							 __u32 *room)
 {
 	if (length <= DATA_ROOM(512)) {
-		if (length <= DATA_ROOM(128)) {
-			*room = DATA_ROOM(128);
-			return reserve_event(128);
-		}
-		if (length <= DATA_ROOM(256)) {
-			*room = DATA_ROOM(256);
-			return reserve_event(256);
-		}
-		if (length <= DATA_ROOM(384)) {
-			*room = DATA_ROOM(384);
-			return reserve_event(384);
-		}
-		*room = DATA_ROOM(512);
-		return reserve_event(512);
+		if (length <= DATA_ROOM(128))
+			return reserve_class(128, room);
+		if (length <= DATA_ROOM(256))
+			return reserve_class(256, room);
+		if (length <= DATA_ROOM(384))
+			return reserve_class(384, room);
+		return reserve_class(512, room);
 	}
-	if (length <= DATA_ROOM(1024)) {
-		*room = DATA_ROOM(1024);
-		return reserve_event(1024);
-	}
-	if (length <= DATA_ROOM(2048)) {
-		*room = DATA_ROOM(2048);
-		return reserve_event(2048);
-	}
-	if (length <= DATA_ROOM(4096)) {
-		*room = DATA_ROOM(4096);
-		return reserve_event(4096);
-	}
-	*room = DATA_ROOM(full);
-	return reserve_event(full);
+	if (length <= DATA_ROOM(1024))
+		return reserve_class(1024, room);
+	if (length <= DATA_ROOM(2048))
+		return reserve_class(2048, room);
+	if (length <= DATA_ROOM(4096))
+		return reserve_class(4096, room);
+	return reserve_class(full, room);
 }
 
 /*

@@ -504,6 +504,10 @@ int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, v
 	n = consume(capture);
 	if (n == 0)
 		n = tell_untold(capture);
+	if (n == 0 && capture->stopped && !capture->told_heads) {
+		capture->told_heads = true;
+		n = heads_tell(capture, monotonic_ns());
+	}
 	if (n == 0 && timeout_ms != 0 && !capture->stopped) {
 		waited = wait_for_events(capture, timeout_ms);
 		if (waited < 0)

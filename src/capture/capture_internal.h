@@ -49,6 +49,7 @@ struct capture {
 	bool has_messages;	/* it was tried to attach the hooks on sendmmsg and recvmmsg */
 	int verbosity;
 	bool stopped;
+	bool told_heads; /* after that */
 	enum capture_mapped_tier tier;
 	struct ring_buffer *mapped_ring;
 	capture_mapped_fn mapped_fn; /* during capture_mapped_consume() */
@@ -160,5 +161,8 @@ int attach_library(struct capture *capture, struct bpf_program *enter, struct bp
 		   const struct attach_choice *choice, int fds[ATTACH_LINKS]);
 
 #define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI, newer than our headers */
+
+/* The hooks are off: tells the headers that wait for their records' rest. Returns how many. */
+int heads_tell(struct capture *capture, uint64_t time_ns);
 
 #endif

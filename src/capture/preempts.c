@@ -13,13 +13,15 @@
 /* The word after `before` in a line of the file, also of a compressed one. */
 static bool find_word(const char *path, const char *before, char *word, size_t size)
 {
-	char line[4096], *found = NULL;
+	char line[4096], *found = NULL, *next;
 	gzFile file = gzopen(path, "re");
 
 	if (!file)
 		return false;
 	while (!found && gzgets(file, line, sizeof(line)))
-		found = strstr(line, before);
+		for (next = line; !found && (next = strstr(next, before)); next++)
+			if (next == line || next[-1] == ' ')
+				found = next;
 	gzclose(file);
 	if (!found)
 		return false;
