@@ -10,15 +10,15 @@
 
 #include "tlspcap.skel.h"
 
-struct head {
+union head {
 	struct tlspcap_data data;
-	uint8_t bytes[sizeof(uint64_t)];
+	uint8_t bytes[sizeof(struct tlspcap_data) + sizeof(((struct socket_info *)0)->head)];
 };
 
 /* As the programs would; whose thread received it is not known any more. */
 static void tell(struct capture *capture, const struct socket_info *info, uint64_t time_ns)
 {
-	struct head head = {
+	union head head = {
 		.data = {.event = {.size = sizeof(head.data) + info->head_length,
 				   .type = TLSPCAP_EVENT_STREAM,
 				   .time_ns = time_ns,
@@ -28,7 +28,7 @@ static void tell(struct capture *capture, const struct socket_info *info, uint64
 			 .direction = TLSPCAP_RECEIVED},
 	};
 
-	memcpy(head.data.bytes, &info->head, info->head_length);
+	memcpy(head.bytes + sizeof(head.data), &info->head, info->head_length);
 	capture->fn(capture->fn_ctx, &head.data.event);
 }
 
