@@ -13,8 +13,11 @@
 #include "tlspcap.skel.h"
 
 /* After this long without an event, user space sleeps until one comes. */
-#define IDLE_NS	   (1000ull * 1000 * 1000)
-#define POLLING_MS 5
+#define IDLE_NS (1000ull * 1000 * 1000)
+/* While events come, it looks at the ring that often; where that many were found, less often. */
+#define POLLING_MS	5
+#define BUSY_EVENTS	256
+#define BUSY_POLLING_MS 20
 
 /*
  * What one look at the ring takes at most. It may fill as fast as it is emptied, and who polls
@@ -415,16 +418,18 @@ static void set_consumer(struct capture *capture, enum consumer_state state)
 static int wait_for_events(struct capture *capture, int timeout_ms)
 {
 	bool idle = monotonic_ns() - capture->last_event_ns > IDLE_NS;
+	int polling_ms = capture->found_events < BUSY_EVENTS ? POLLING_MS : BUSY_POLLING_MS;
 	struct epoll_event event;
 	int n;
 
-	if (!idle && (timeout_ms < 0 || timeout_ms > POLLING_MS))
-		timeout_ms = POLLING_MS;
+	if (!idle && (timeout_ms < 0 || timeout_ms > polling_ms))
+		timeout_ms = polling_ms;
 	set_consumer(capture, idle ? CONSUMER_ASLEEP : CONSUMER_POLLING);
 	/* What came between the last look and that word woke nobody. */
 	n = consume(capture);
 	if (n)
 		goto out;
+	capture->found_events = 0;
 	n = epoll_wait(ring_buffer__epoll_fd(capture->ring), &event, 1, timeout_ms);
 	n = n < 0 ? -errno : 0;
 out:
@@ -516,8 +521,11 @@ int capture_poll(struct capture *capture, int timeout_ms, capture_event_fn fn, v
 		if (n >= 0)
 			n += waited;
 	}
-	if (n > 0)
+	if (n > 0) {
 		capture->last_event_ns = monotonic_ns();
+		if (capture->found_events < BUSY_EVENTS)
+			capture->found_events += n;
+	}
 	return n;
 }
 

@@ -44,6 +44,7 @@ struct capture {
 	void *fn_ctx;
 	int look_events; /* taken since the last look at the ring began */
 	size_t look_bytes;
+	int found_events;	/* since it last waited; or BUSY_EVENTS and some more */
 	uint64_t last_event_ns; /* CLOCK_MONOTONIC, for how to wait */
 	uint32_t untold_count;	/* what the programs' count was when it was last looked at */
 	bool has_messages;	/* it was tried to attach the hooks on sendmmsg and recvmmsg */
