@@ -75,11 +75,16 @@ static bool kernel_has_call_hook(const struct capture *capture)
 static enum capture_mapped_tier choose_tier(const struct capture *capture,
 					    enum capture_mapped_tier wanted)
 {
+	bool has_call_hook;
+
 	if (wanted != CAPTURE_MAPPED_AUTO)
 		return wanted;
-	if (!capture->no_mapped_fentry && kernel_has_fentry())
+	has_call_hook = kernel_has_call_hook(capture);
+	/* At a function's entry, a program that is preempted makes another thread's be skipped. */
+	if (!capture->no_mapped_fentry && !(has_call_hook && kernel_preempts()) &&
+	    kernel_has_fentry())
 		return CAPTURE_MAPPED_FENTRY;
-	return kernel_has_call_hook(capture) ? CAPTURE_MAPPED_SYSCALL : CAPTURE_MAPPED_PERF;
+	return has_call_hook ? CAPTURE_MAPPED_SYSCALL : CAPTURE_MAPPED_PERF;
 }
 
 static void set_prefixes(struct tlspcap_bpf *skeleton)

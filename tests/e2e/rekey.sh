@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 # Keys that change in the midst of a connection, in libraries other than OpenSSL (that one:
 # handshakes.sh): KeyUpdate of TLS 1.3 and renegotiation of TLS 1.2, by gnutls-cli and gnutls-serv,
-# and by a small client of ours with mbedTLS and wolfSSL; OpenSSL at the other end. What the
-# calls gave and took is what the records hold, before and after.
+# NSS's tstclnt and selfserv, and by a small client of ours with mbedTLS and wolfSSL; OpenSSL at
+# the other end. What the calls gave and took is what the records hold, before and after.
 . "$(dirname "$0")/lib.sh"
 . "$E2E/talk"
-need openssl ss gnutls-cli gnutls-serv rev
+need certutil pk12util openssl ss gnutls-cli gnutls-serv rev selfserv tstclnt
 
 make_certificate server rsa
+openssl pkcs12 -export -inkey "$W/server.key" -in "$W/server.crt" -name server -passout pass: \
+	-out "$W/server.p12" && mkdir "$W/database" &&
+	certutil -N -d "sql:$W/database" --empty-password &&
+	pk12util -i "$W/server.p12" -d "sql:$W/database" -W '' >"$W/pk12util.out" ||
+	die 'no database for the server'
 cp "$BUILD/e2e/e2e_other_client" "$W/other_client"
 start_container server
 start_server rev13 4413 -rev -tls1_3
@@ -101,6 +106,53 @@ gnutls_server() # VERSION LETTER TEXT
 	judge "$name" "$1" words-of-old-keys words-of-new-keys more-words
 }
 
+# With -r 1 it begins another handshake when the first one is over; OpenSSL does not take data in
+# the midst of that.
+nss_client()
+{
+	local name="tstclnt of $suite, TLS 1.2" in line
+
+	captures start "$suite"
+	rm -f "$W/cli.in" && mkfifo "$W/cli.in"
+	: >"$W/cli.out"
+	in_container "$suite" tstclnt -h 127.0.0.1 -p 4412 -d "sql:$W/database" -v -o -r 1 \
+		-V tls1.2:tls1.2 <"$W/cli.in" >"$W/cli.out" 2>&1 &
+	processes+=($!)
+	exec {in}>"$W/cli.in"
+	for line in '' words-of-new-keys more-words; do
+		[[ $line ]] && printf '%s\n' "$line" >&"$in"
+		[[ $line ]] && line=$(rev <<<"$line") || line='; 2 cache misses'
+		timeout "$TIMEOUT" grep -qm1 "$line" <(exec {in}>&-
+			tail -n +1 -F "$W/cli.out" 2>&1) || {
+			fail "$name: tstclnt heard no $line: $(tail -n 3 "$W/cli.out")"
+			break
+		}
+	done
+	exec {in}>&-
+	kill "${processes[-1]}" # it stays when its input has ended
+	wait "${processes[-1]}" 2>/dev/null
+	captures stop "$suite"
+	judge "$name" 1.2 words-of-new-keys "$(rev <<<words-of-new-keys)" "$(rev <<<more-words)"
+}
+
+# It answers one request, which it gives back, and closes.
+nss_server()
+{
+	local name="selfserv of $suite, TLS 1.3"
+
+	start in_container "$suite" selfserv -d "sql:$W/database" -n server -p $((++port)) \
+		-V tls1.3:tls1.3 >"$W/selfserv.out" 2>&1
+	listening $port "$started"
+	captures start "$suite"
+	client_begin $port -tls1_3
+	client_does K KEYUPDATE &&
+		printf 'GET /words-of-new-keys HTTP/1.0\n\n' >&"$client_in" &&
+		client_hears words-of-new-keys
+	client_end
+	captures stop "$suite"
+	judge "$name" 1.3 words-of-new-keys
+}
+
 start_container client
 skipped= port=4420
 suites=(bookworm trixie sid)
@@ -121,6 +173,10 @@ for suite in "${suites[@]}"; do
 	if [[ $suite == bookworm ]]; then
 		gnutls_client 1.2 '^renegotiate^'
 		gnutls_server 1.3 K KEYUPDATE
+	fi
+	if [[ $suite != trixie ]]; then
+		nss_client
+		nss_server
 	fi
 	changes mbedtls 1.2
 	changes wolfssl 1.3
