@@ -343,14 +343,19 @@ static __always_inline bool socket_has_unread(const struct socket_info *info, co
 
 #define STREAM_TLS 2 /* of stream.h */
 
-/* The peer's reset may close a socket inside a send, whose hook comes after that. */
-static __always_inline bool socket_is_sending(const struct socket_info *info, const void *sk)
+/*
+ * The peer's reset, or its last acknowledgement, may close a socket inside a send or a receive
+ * (those that wait for the socket's lock are looked at when it is given back), whose hook comes
+ * after that. 1: a FIN.
+ */
+static __always_inline bool socket_is_moving(const struct socket_info *info, const void *sk)
 {
 	const struct tcp_sock *tcp = sk;
 
 	return info->stream == STREAM_TLS && !(info->bound & SOCKET_MPTCP) &&
 	       BPF_CORE_READ((const struct sock *)sk, sk_socket) &&
-	       BPF_CORE_READ(tcp, write_seq) - info->sequence[TLSPCAP_SENT] > 1;
+	       (BPF_CORE_READ(tcp, write_seq) - info->sequence[TLSPCAP_SENT] > 1 ||
+		BPF_CORE_READ(tcp, copied_seq) - info->sequence[TLSPCAP_RECEIVED] > 1);
 }
 
 /* At the end of a connection: what passed by since the last call that was seen. */
@@ -413,7 +418,7 @@ static __always_inline int socket_changes(const void *address, __u16 protocol, i
 		socket_place(info, address);
 	}
 	final = new_state == TCP_CLOSE && !socket_has_unread(info, address) &&
-		!socket_is_sending(info, address);
+		!socket_is_moving(info, address);
 	if (final)
 		socket_check_end(info, address);
 	if (info->bound & (SOCKET_OBJECT | SOCKET_STREAM))
