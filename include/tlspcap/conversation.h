@@ -19,11 +19,13 @@ struct conversations; /* the table */
 struct conversation;  /* one of them */
 
 enum conversation_end {
-	CONVERSATION_END_NONE = 0, /* the capture ended first, or it was evicted */
-	CONVERSATION_END_LOCAL,	   /* the captured side sent its FIN first */
-	CONVERSATION_END_REMOTE,   /* the other side did */
-	CONVERSATION_END_RESET,	   /* RST: established, then closed at once */
-	CONVERSATION_END_UNSEEN,   /* TLS ended (freed, process gone); TCP's end was not seen */
+	CONVERSATION_END_NONE = 0,    /* the capture ended first, or it was evicted */
+	CONVERSATION_END_LOCAL,	      /* the captured side sent its FIN first */
+	CONVERSATION_END_REMOTE,      /* the other side did */
+	CONVERSATION_END_RESET,	      /* RST: established, then closed at once */
+	CONVERSATION_END_UNSEEN,      /* TLS ended (freed, process gone); TCP's end was not seen */
+	CONVERSATION_END_LOCAL_HALF,  /* the capture ended after the captured side's FIN */
+	CONVERSATION_END_REMOTE_HALF, /* … after the other side's */
 };
 
 /* What the bytes of a conversation are taken from. */
@@ -161,7 +163,7 @@ struct conversations *conversations_new(const struct conversation_limits *limits
 /* Takes one event; bytes beyond event->size are not read. Checks it: recordings are input. */
 void conversations_feed(struct conversations *conversations, const struct tlspcap_event *event);
 
-/* The capture ends: everything still open is closed with CONVERSATION_END_NONE. */
+/* The capture ends: everything still open is closed, with CONVERSATION_END_NONE or …_HALF. */
 void conversations_finish(struct conversations *conversations);
 
 const struct conversation_counts *conversations_counts(const struct conversations *conversations);

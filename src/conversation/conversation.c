@@ -287,6 +287,18 @@ enum conversation_end conversation_how(const struct conversation *conversation)
 	return CONVERSATION_END_NONE;
 }
 
+/* How it has ended so far, if the other side's FIN never comes. */
+enum conversation_end conversation_half(const struct conversation *conversation)
+{
+	static const uint8_t halves[] = {
+		[CONVERSATION_END_LOCAL] = CONVERSATION_END_LOCAL_HALF,
+		[CONVERSATION_END_REMOTE] = CONVERSATION_END_REMOTE_HALF,
+	};
+
+	return conversation->end < sizeof(halves) ? halves[conversation->end]
+						  : CONVERSATION_END_NONE;
+}
+
 bool conversation_has_ended(const struct conversation *conversation, enum conversation_end *end)
 {
 	*end = conversation->end;

@@ -350,7 +350,7 @@ void conversations_finish(struct conversations *all)
 
 		conversation_end(all, conversation,
 				 half_ended ? conversation_how(conversation)
-					    : CONVERSATION_END_NONE);
+					    : conversation_half(conversation));
 	}
 	while (!list_empty(&all->objects_recent))
 		object_discard(all, container_of(all->objects_recent.next, struct object, recent));

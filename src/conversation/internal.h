@@ -172,6 +172,7 @@ void conversation_end(struct conversations *all, struct conversation *conversati
 		      enum conversation_end end);
 /* What is known of how it ended, when TLS or TCP has. */
 enum conversation_end conversation_how(const struct conversation *conversation);
+enum conversation_end conversation_half(const struct conversation *conversation);
 void conversation_expire(struct conversations *all);
 void conversation_discard(struct conversations *all, struct conversation *conversation);
 

@@ -477,6 +477,14 @@ static void write_end(struct emission *emission, enum conversation_end end)
 	case CONVERSATION_END_UNSEEN:
 		write_fins(emission, TLSPCAP_SENT, NOTE_NOT_SEEN);
 		break;
+	case CONVERSATION_END_LOCAL_HALF:
+		write_fin(emission, TLSPCAP_SENT, NOTE_FRAME);
+		write_last_acks(emission);
+		break;
+	case CONVERSATION_END_REMOTE_HALF:
+		write_fin(emission, TLSPCAP_RECEIVED, NOTE_FRAME);
+		write_last_acks(emission);
+		break;
 	case CONVERSATION_END_RESET:
 		/* Which side sent it is not known. */
 		write_frame(emission, FRAME_RST, TLSPCAP_RECEIVED, NOTE_FRAME);

@@ -76,7 +76,8 @@ static inline void on_gap(void *ctx, struct conversation *conversation,
 static inline void on_close(void *ctx, struct conversation *conversation, enum conversation_end end,
 			    uint64_t time_ns)
 {
-	static const char *const names[] = {"none", "local", "remote", "reset", "unseen"};
+	static const char *const names[] = {"none",   "local",	    "remote",	  "reset",
+					    "unseen", "local-half", "remote-half"};
 
 	(void)time_ns;
 	assert_ptr_equal(conversation_user(conversation), ctx);

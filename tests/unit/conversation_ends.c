@@ -34,6 +34,32 @@ static void how_it_ends(void **state)
 	}
 }
 
+/* The capture ends first: a FIN that was seen is told, and no other. */
+static void half_an_end(void **state)
+{
+	static const struct {
+		uint8_t state;
+		const char *text;
+	} ways[] = {
+		{FIN_WAIT1, "open1 >1:a close1:local-half "},
+		{CLOSE_WAIT, "open1 >1:a close1:remote-half "},
+		{ESTABLISHED, "open1 >1:a close1:none "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct fixture f;
+
+		begin(&f, NULL);
+		connect_object(&f, 1, 7);
+		events_data(&f.events, 1, TLSPCAP_SENT, "a");
+		events_state(&f.events, 7, ESTABLISHED, ways[i].state);
+		conversations_finish(f.all);
+		expect(&f, ways[i].text);
+		end(&f);
+	}
+}
+
 static void one_end_waits_for_the_other(void **state)
 {
 	struct fixture f;
@@ -275,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(how_it_ends),
+		cmocka_unit_test(half_an_end),
 		cmocka_unit_test(one_end_waits_for_the_other),
 		cmocka_unit_test(parent_and_child_share_a_conversation),
 		cmocka_unit_test(an_object_used_again),
