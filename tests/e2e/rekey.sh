@@ -129,7 +129,7 @@ nss_client()
 		}
 	done
 	exec {in}>&-
-	kill "${processes[-1]}" # it stays when its input has ended
+	kill "$(last_child "${processes[-1]}")" # it stays when its input has ended
 	wait "${processes[-1]}" 2>/dev/null
 	captures stop "$suite"
 	judge "$name" 1.2 words-of-new-keys "$(rev <<<words-of-new-keys)" "$(rev <<<more-words)"
