@@ -56,15 +56,13 @@ int moved_receive_btf(__u64 *ctx)
 const volatile __u32 receive_arguments = 5;
 
 /* int tcp_sendmsg(struct sock *, struct msghdr *, size_t) */
-SEC("fexit/tcp_sendmsg")
-int moved_send_exit(__u64 *ctx)
+static __always_inline int moved_send_context(const __u64 *ctx)
 {
 	return moved((const struct sock *)ctx[0], (int)ctx[3], 0, TLSPCAP_SENT, false);
 }
 
 /* Each load of the context stays where it is: the verifier refuses one at a chosen offset. */
-SEC("fexit/tcp_recvmsg")
-int moved_receive_exit(__u64 *ctx)
+static __always_inline int moved_receive_context(const __u64 *ctx)
 {
 	__u64 flags, result;
 
@@ -84,6 +82,31 @@ int moved_receive_exit(__u64 *ctx)
 	}
 	return moved((const struct sock *)ctx[0], (int)result, (__u32)flags, TLSPCAP_RECEIVED,
 		     false);
+}
+
+SEC("fexit/tcp_sendmsg")
+int moved_send_exit(__u64 *ctx)
+{
+	return moved_send_context(ctx);
+}
+
+SEC("fexit/tcp_recvmsg")
+int moved_receive_exit(__u64 *ctx)
+{
+	return moved_receive_context(ctx);
+}
+
+/* Multipath TCP has functions of its own, with the same arguments. */
+SEC("fexit/mptcp_sendmsg")
+int paths_send_exit(__u64 *ctx)
+{
+	return moved_send_context(ctx);
+}
+
+SEC("fexit/mptcp_recvmsg")
+int paths_receive_exit(__u64 *ctx)
+{
+	return moved_receive_context(ctx);
 }
 
 /* What a thread gave to the function that it is in: a kretprobe does not know it any more. */
@@ -125,6 +148,16 @@ static __always_inline int moved_leave(int count, __u32 direction)
 	return moved((const struct sock *)call.sk, count, call.flags, direction, false);
 }
 
+static __always_inline int moved_receive_enter(struct pt_regs *ctx)
+{
+	__u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+
+	barrier_var(fourth);
+	barrier_var(fifth);
+	return moved_enter(PT_REGS_PARM1(ctx), receive_arguments == 6 ? fifth : fourth,
+			   TLSPCAP_RECEIVED);
+}
+
 SEC("kprobe/tcp_sendmsg")
 int moved_send_begin(struct pt_regs *ctx)
 {
@@ -140,16 +173,35 @@ int moved_send_end(struct pt_regs *ctx)
 SEC("kprobe/tcp_recvmsg")
 int moved_receive_begin(struct pt_regs *ctx)
 {
-	__u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
-
-	barrier_var(fourth);
-	barrier_var(fifth);
-	return moved_enter(PT_REGS_PARM1(ctx), receive_arguments == 6 ? fifth : fourth,
-			   TLSPCAP_RECEIVED);
+	return moved_receive_enter(ctx);
 }
 
 SEC("kretprobe/tcp_recvmsg")
 int moved_receive_end(struct pt_regs *ctx)
+{
+	return moved_leave((int)PT_REGS_RC(ctx), TLSPCAP_RECEIVED);
+}
+
+SEC("kprobe/mptcp_sendmsg")
+int paths_send_begin(struct pt_regs *ctx)
+{
+	return moved_enter(PT_REGS_PARM1(ctx), 0, TLSPCAP_SENT);
+}
+
+SEC("kretprobe/mptcp_sendmsg")
+int paths_send_end(struct pt_regs *ctx)
+{
+	return moved_leave((int)PT_REGS_RC(ctx), TLSPCAP_SENT);
+}
+
+SEC("kprobe/mptcp_recvmsg")
+int paths_receive_begin(struct pt_regs *ctx)
+{
+	return moved_receive_enter(ctx);
+}
+
+SEC("kretprobe/mptcp_recvmsg")
+int paths_receive_end(struct pt_regs *ctx)
 {
 	return moved_leave((int)PT_REGS_RC(ctx), TLSPCAP_RECEIVED);
 }

@@ -48,7 +48,7 @@ struct discover {
 	pthread_t thread;
 	bool running;
 	uint64_t next_release_ns, next_look_ns;
-	atomic_uint_fast64_t attached, released, gone, perf_lost;
+	atomic_uint_fast64_t attached, released, gone, perf_lost, skipped;
 	struct program programs[PROGRAMS_MAX];
 	struct target_file file; /* of the event in hand */
 };
@@ -383,6 +383,17 @@ static void release(struct discover *discover)
 	free(alive.processes);
 }
 
+/* What the kernel skipped may have been the first of a library: so everybody is searched again. */
+static void make_up(struct discover *discover)
+{
+	uint64_t skipped = discover->perf ? 0 : capture_mapped_skipped(discover->capture);
+
+	if (skipped == atomic_load(&discover->skipped))
+		return;
+	atomic_store(&discover->skipped, skipped);
+	take_all_of(discover, discover->scope);
+}
+
 /* What no event tells: containers that are named late, control groups that come to be. */
 static void look(struct discover *discover)
 {
@@ -391,6 +402,7 @@ static void look(struct discover *discover)
 	if (now < discover->next_look_ns)
 		return;
 	discover->next_look_ns = now + LOOK_NS;
+	make_up(discover);
 	if (namespaces_are_chosen(discover->options))
 		namespaces_note_all(discover->namespaces, discover->capture, add_namespace,
 				    discover);
@@ -503,6 +515,11 @@ struct discover_counts discover_counts(const struct discover *discover)
 
 	if (!discover->perf)
 		counts.lost += capture_mapped_lost(discover->capture);
+	/* The search is of those that were chosen at the start. */
+	if (namespaces_are_chosen(discover->options))
+		counts.lost += atomic_load(&discover->skipped);
+	else
+		counts.skipped = atomic_load(&discover->skipped);
 	if (discover->hold)
 		counts.hold = hold_counts(discover->hold);
 	return counts;

@@ -18,6 +18,7 @@ struct discover_counts {
 	uint64_t released; /* files whose probes were taken off again */
 	uint64_t gone;	   /* libraries whose process had ended before they could be looked at */
 	uint64_t lost;	   /* mappings that the kernel had no room to tell */
+	uint64_t skipped;  /* that it did not look at; processes were searched again */
 	struct hold_counts hold;
 };
 

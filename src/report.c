@@ -127,6 +127,8 @@ void report_discovery(const struct discover_counts *counts, bool quiet)
 	report_held(&counts->hold, quiet);
 	if (quiet)
 		return;
+	line(counts->skipped, "mappings that the kernel did not let us look at",
+	     "all processes were searched again");
 	line(counts->attached, "TLS libraries that appeared and were probed", NULL);
 	line(counts->released, "TLS libraries that nobody uses any more, released", NULL);
 }

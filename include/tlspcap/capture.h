@@ -122,6 +122,11 @@ typedef void (*capture_mapped_fn)(void *ctx, const struct mapped_event *event);
 int capture_mapped_consume(struct capture *capture, capture_mapped_fn fn, void *ctx);
 /* Events that found no room. */
 uint64_t capture_mapped_lost(const struct capture *capture);
+/*
+ * Mappings and programs that the kernel did not let us look at: where it preempts, all of a
+ * processor's programs are skipped while a thread of ours waits there with a map in its hand.
+ */
+uint64_t capture_mapped_skipped(const struct capture *capture);
 
 /*
  * A file was looked at (in this namespace; 0: a program): it is not told of again; when it has

@@ -557,6 +557,8 @@ void capture_stop(struct capture *capture)
 {
 	attach_release(capture);
 	capture->stopped = true;
+	if (capture->verbosity)
+		tiers_print_skipped(capture_object(capture));
 }
 
 void capture_close(struct capture *capture)

@@ -67,6 +67,9 @@ struct capture {
 };
 
 /* Chooses the hooks of mapped.c, before the programs are loaded. */
+/* Whether it is one of the programs that notice what is mapped. */
+bool mapped_is_of(const char *program);
+
 void mapped_configure(struct capture *capture, const struct capture_options *options);
 
 int capture_fail(char **why, int error, const char *format, ...)
@@ -118,6 +121,10 @@ void tiers_spoil(struct bpf_object *object, enum capture_tier chosen, const char
 int tiers_attach(struct capture *capture, const char **failed);
 /* How often the kernel skipped a program because it interrupted another one. */
 uint64_t tiers_skipped(const struct bpf_object *object);
+uint64_t tiers_skipped_runs(const struct bpf_program *program);
+
+/* Of which programs, on stderr. */
+void tiers_print_skipped(const struct bpf_object *object);
 uint32_t tiers_receive_arguments(void);
 
 /* --- load.c ----------------------------------------------------------------------------------- */

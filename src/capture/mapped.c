@@ -179,6 +179,26 @@ uint64_t capture_mapped_lost(const struct capture *capture)
 	return capture->skeleton->bss->mapped_lost;
 }
 
+bool mapped_is_of(const char *program)
+{
+	return !strncmp(program, "mapped_", strlen("mapped_"));
+}
+
+uint64_t capture_mapped_skipped(const struct capture *capture)
+{
+	const struct bpf_program *const programs[] = {
+		capture->skeleton->progs.mapped_program,
+		capture->skeleton->progs.mapped_by_kernel,
+		capture->skeleton->progs.mapped_by_call,
+	};
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (bpf_program__autoload(programs[i]))
+			sum += tiers_skipped_runs(programs[i]);
+	return sum;
+}
+
 static void set_key(struct mapped_key *key, const struct target_identity *identity, uint32_t mntns)
 {
 	*key = (struct mapped_key){

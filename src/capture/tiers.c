@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define TIER_PROGRAMS 10
+#define PATH_PROGRAMS 4
 
 /* Of two programs at one place one always runs, see bpf/socket.h. */
 #define TWINS "socket_state", "socket_state_btf", "socket_destroy", "socket_destroy_btf"
@@ -30,6 +31,8 @@ struct tier {
 	const char *gone; /* why it cannot be had, when the kernel does not know it at all */
 	const char *programs[TIER_PROGRAMS + 1];
 	int (*attempt)(void); /* 0, -ENOENT: not in this kernel, or another negative errno */
+	/* Those of Multipath TCP, where the kernel has it and the hooks above are below it. */
+	const char *paths[PATH_PROGRAMS + 1];
 };
 
 static int attempt_raw(void);
@@ -56,13 +59,16 @@ static const struct tier tiers[CAPTURE_TIERS] = {
 				 "the ends of tcp_sendmsg() and tcp_recvmsg(), by trampolines",
 				 "the kernel has no BPF trampolines (CONFIG_DYNAMIC_FTRACE)",
 				 {"moved_send_exit", "moved_receive_exit", CLASSIC_LIFE},
-				 attempt_fentry},
+				 attempt_fentry,
+				 {"paths_send_exit", "paths_receive_exit"}},
 	[CAPTURE_TIER_KPROBE] = {"kprobe",
 				 "kprobes on tcp_sendmsg() and tcp_recvmsg()",
 				 "the kernel has no kprobes (CONFIG_KPROBE_EVENTS)",
 				 {"moved_send_begin", "moved_send_end", "moved_receive_begin",
 				  "moved_receive_end", CLASSIC_LIFE},
-				 attempt_kprobe},
+				 attempt_kprobe,
+				 {"paths_send_begin", "paths_send_end", "paths_receive_begin",
+				  "paths_receive_end"}},
 	[CAPTURE_TIER_BTF] = {"btf",
 			      "the same tracepoints by BTF, without the kernel's tracing files",
 			      "Linux 6.3 and newer have these tracepoints",
@@ -267,12 +273,17 @@ int tiers_choose(enum capture_tier wanted, const int refused[CAPTURE_TIERS],
 	return error;
 }
 
-static bool is_among(const struct tier *tier, const char *program)
+static bool is_one_of(const char *const *programs, const char *program)
 {
-	for (size_t i = 0; tier->programs[i]; i++)
-		if (!strcmp(tier->programs[i], program))
+	for (size_t i = 0; programs[i]; i++)
+		if (!strcmp(programs[i], program))
 			return true;
 	return false;
+}
+
+static bool is_among(const struct tier *tier, const char *program)
+{
+	return is_one_of(tier->programs, program) || is_one_of(tier->paths, program);
 }
 
 static bool is_of_any(const char *program)
@@ -283,15 +294,41 @@ static bool is_of_any(const char *program)
 	return false;
 }
 
+/* How many arguments a function of the kernel's has by its BTF; 0: that does not say it. */
+static uint32_t arguments_of(const char *function)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) : -1;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+	uint32_t n = 0;
+
+	if (type)
+		type = btf__type_by_id(btf, type->type);
+	if (type)
+		n = btf_vlen(type);
+	btf__free(btf);
+	return n;
+}
+
+uint32_t tiers_receive_arguments(void)
+{
+	return arguments_of("tcp_recvmsg");
+}
+
 void tiers_select(struct bpf_object *object, enum capture_tier chosen)
 {
+	bool has_paths = arguments_of("mptcp_sendmsg") &&
+			 arguments_of("mptcp_recvmsg") == tiers_receive_arguments();
 	struct bpf_program *program;
 
 	bpf_object__for_each_program (program, object) {
 		const char *name = bpf_program__name(program);
 
 		if (is_of_any(name))
-			bpf_program__set_autoload(program, is_among(&tiers[chosen], name));
+			bpf_program__set_autoload(
+				program,
+				is_one_of(tiers[chosen].programs, name) ||
+					(has_paths && is_one_of(tiers[chosen].paths, name)));
 	}
 }
 
@@ -331,7 +368,8 @@ int tiers_attach(struct capture *capture, const char **failed)
 		struct bpf_link *link;
 		int error;
 
-		if (!is_among(&tiers[capture->socket_tier], name))
+		if (!is_among(&tiers[capture->socket_tier], name) ||
+		    !bpf_program__autoload(program))
 			continue;
 		link = bpf_program__attach(program);
 		error = link ? attach_keep(capture, link) : -errno;
@@ -360,35 +398,37 @@ static bool has_twin(const struct bpf_object *object, const struct bpf_program *
 	return twin && bpf_program__autoload(twin);
 }
 
+uint64_t tiers_skipped_runs(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {};
+	uint32_t length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length))
+		return 0;
+	return info.recursion_misses;
+}
+
 uint64_t tiers_skipped(const struct bpf_object *object)
 {
 	struct bpf_program *program;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_program (program, object) {
-		struct bpf_prog_info info = {};
-		uint32_t length = sizeof(info);
-
-		if (has_twin(object, program))
-			continue;
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length))
-			sum += info.recursion_misses;
-	}
+	bpf_object__for_each_program (program, object)
+		if (!has_twin(object, program) && !mapped_is_of(bpf_program__name(program)))
+			sum += tiers_skipped_runs(program);
 	return sum;
 }
 
-/* See bpf/hooks.h. 0 when the kernel's BTF does not say it. */
-uint32_t tiers_receive_arguments(void)
+void tiers_print_skipped(const struct bpf_object *object)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	int id = btf ? btf__find_by_name_kind(btf, "tcp_recvmsg", BTF_KIND_FUNC) : -1;
-	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
-	uint32_t n = 0;
+	struct bpf_program *program;
 
-	if (type)
-		type = btf__type_by_id(btf, type->type);
-	if (type)
-		n = btf_vlen(type);
-	btf__free(btf);
-	return n;
+	bpf_object__for_each_program (program, object) {
+		uint64_t runs = tiers_skipped_runs(program);
+
+		if (runs)
+			fprintf(stderr, "tlspcap: the kernel skipped runs of %s: %llu%s\n",
+				bpf_program__name(program), (unsigned long long)runs,
+				has_twin(object, program) ? " (its twin had them)" : "");
+	}
 }
