@@ -14,11 +14,29 @@ struct probe {
 	__u32 mntns;
 };
 
+const volatile bool never = false;
+
+/*
+ * Since Linux 6.13 the kernel gives programs of this type a stack that belongs to the processor, as
+ * if nothing could preempt them there. Programs of probes in user space can be: two threads then
+ * write into one stack, and 7.2 died of what one of them found in it. A program with a tail call
+ * keeps the thread's stack. This one is never verified, and taken out before the program is
+ * translated. At the beginning of each such program.
+ */
+static __always_inline void keep_stack(struct pt_regs *ctx)
+{
+#ifndef TLSPCAP_LEGACY
+	if (never)
+		bpf_tail_call(ctx, NULL, 0);
+#endif
+}
+
 /* Begins each of a family's programs. False: the task is out of scope. */
 static __always_inline bool probe_begin(struct pt_regs *ctx, struct probe *probe)
 {
 	__u64 cookie;
 
+	keep_stack(ctx);
 	if (!filter_task(&probe->mntns))
 		return false;
 	cookie = bpf_get_attach_cookie(ctx);
@@ -67,6 +85,7 @@ static __always_inline struct scope *call_leave(struct pt_regs *ctx, struct scop
 	struct scope *scope = bpf_map_lookup_elem(&scopes, &thread);
 	__u32 function;
 
+	keep_stack(ctx);
 	if (!scope || !scope->depth)
 		return NULL;
 	function = TLSPCAP_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx));

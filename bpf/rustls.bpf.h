@@ -149,6 +149,7 @@ int rustls_leave(struct pt_regs *ctx)
 {
 	__u32 mntns;
 
+	keep_stack(ctx);
 	if (filter_task(&mntns))
 		rustls_derived(ctx, mntns);
 	return 0;
