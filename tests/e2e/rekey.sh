@@ -155,7 +155,7 @@ nss_server()
 
 start_container client
 skipped= port=4420
-suites=(bookworm trixie sid)
+suites=(bookworm sid) # trixie's are between these, and the test is long
 [[ ${E2E_SHORT:-} ]] && suites=(bookworm)
 for suite in "${suites[@]}"; do
 	root=$suite
@@ -174,10 +174,8 @@ for suite in "${suites[@]}"; do
 		gnutls_client 1.2 '^renegotiate^'
 		gnutls_server 1.3 K KEYUPDATE
 	fi
-	if [[ $suite != trixie ]]; then
-		nss_client
-		nss_server
-	fi
+	nss_client
+	nss_server
 	changes mbedtls 1.2
 	changes wolfssl 1.3
 	# Not tested: wolfSSL's renegotiation with OpenSSL, which its client refused. mbedTLS has no KeyUpdate.

@@ -59,7 +59,12 @@ kill -INT "$tcpdump" && wait "$tcpdump"
 skipped=$(grep -o 'the kernel skipped[^:]*: [0-9]*' "$W/said" | tail -n 1)
 [[ $skipped && ${E2E_TIER:-} == @(btf|fentry) ]] &&
 	skip "this kernel preempts programs, which is counted: $skipped"
-check "gaps are marked" contains "$W/out.pcapng" gap=
+if contains "$W/out.pcapng" gap=; then
+	pass 'gaps are marked'
+else
+	# Both ends are captured, and the one that is in the file had no gap.
+	same 'nothing is missing' "$(arrived first)" "$(followed "$W/out.pcapng" 19001)"
+fi
 for case in "${cases[@]}"; do
 	name=${case%:*} port=${case#*:}
 	same "$name: what arrived" "$(arrived "$name")" "$(followed "$W/out.pcapng" "$port")"
