@@ -447,8 +447,10 @@ static void *run(void *ctx)
 			hold_answer(discover->hold);
 		poll(discover->polls, discover->n_polls,
 		     unnamed_wait(discover->unnamed, now_ns(), wait));
-		if (discover->polls[discover->stop_at].revents)
+		if (discover->polls[discover->stop_at].revents) {
+			make_up(discover); /* also what was skipped since the last look */
 			return NULL;
+		}
 		if (discover->hold && discover->polls[discover->hold_at].revents)
 			lose_watchdog(discover);
 		drain(discover);

@@ -66,10 +66,10 @@ struct capture {
 	bool has_mappings_of_one;   /* the iterator over mappings can be told of which process */
 };
 
-/* Chooses the hooks of mapped.c, before the programs are loaded. */
 /* Whether it is one of the programs that notice what is mapped. */
 bool mapped_is_of(const char *program);
 
+/* Chooses the hooks of mapped.c, before the programs are loaded. */
 void mapped_configure(struct capture *capture, const struct capture_options *options);
 
 int capture_fail(char **why, int error, const char *format, ...)
