@@ -62,6 +62,15 @@ changes() # LIBRARY VERSION
 		"$(rev <<<more-words)"
 }
 
+# The client of $name, whose input is $in, says TEXT.
+cli_hears() # TEXT
+{
+	timeout "$TIMEOUT" grep -qm1 "$1" <(exec {in}>&-
+		tail -n +1 -F "$W/cli.out" 2>&1) && return
+	fail "$name: it never said $1: $(tail -n 3 "$W/cli.out")"
+	return 1
+}
+
 gnutls_client() # VERSION COMMAND
 {
 	local name="gnutls-cli of $suite, TLS $1" in line
@@ -77,11 +86,7 @@ gnutls_client() # VERSION COMMAND
 	for line in words-of-old-keys "$2" words-of-new-keys more-words; do
 		printf '%s\n' "$line" >&"$in"
 		[[ $line == ^* ]] && line=completed || line=$(rev <<<"$line")
-		timeout "$TIMEOUT" grep -qm1 "$line" <(exec {in}>&-
-			tail -n +1 -F "$W/cli.out" 2>&1) || {
-			fail "$name: gnutls-cli heard no $line: $(tail -n 3 "$W/cli.out")"
-			break
-		}
+		cli_hears "$line" || break
 	done
 	exec {in}>&-
 	wait "${processes[-1]}" || fail "$name: gnutls-cli failed: $(tail -n 3 "$W/cli.out")"
@@ -122,11 +127,7 @@ nss_client()
 	for line in '' words-of-new-keys more-words; do
 		[[ $line ]] && printf '%s\n' "$line" >&"$in"
 		[[ $line ]] && line=$(rev <<<"$line") || line='; 2 cache misses'
-		timeout "$TIMEOUT" grep -qm1 "$line" <(exec {in}>&-
-			tail -n +1 -F "$W/cli.out" 2>&1) || {
-			fail "$name: tstclnt heard no $line: $(tail -n 3 "$W/cli.out")"
-			break
-		}
+		cli_hears "$line" || break
 	done
 	exec {in}>&-
 	kill "$(last_child "${processes[-1]}")" # it stays when its input has ended
