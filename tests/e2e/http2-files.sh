@@ -30,7 +30,7 @@ shows_messages()
 
 talk() # PORT TABLE
 {
-	in_container box node "$E2E/programs/http2_long.js" "$W/server.pem" "$1" 60 "$2" \
+	in_container box node "$(own_program http2_long.js)" "$W/server.pem" "$1" 60 "$2" \
 		>"$W/said" || fail "the conversation on port $1 failed"
 	same "port $1: messages" 120 "$(wc -l <"$W/said")"
 }

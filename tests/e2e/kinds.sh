@@ -5,7 +5,7 @@
 # memory whose record headers are read byte by byte.
 . "$(dirname "$0")/lib.sh"
 
-program="$E2E/programs/kinds.py"
+program=$(own_program kinds.py)
 echo 3 >/proc/sys/net/ipv4/tcp_fastopen || skip 'no TCP Fast Open'
 make_certificate server
 for size in 0 1 2 3; do

@@ -129,6 +129,14 @@ finish()
 	exit 0
 }
 
+# own_program NAME: a copy of tests/e2e/programs/NAME that containers see: not every machine's
+# containers have the source tree.
+own_program()
+{
+	cp "$E2E/programs/$1" "$W/$1" || exit 1
+	printf '%s\n' "$W/$1"
+}
+
 need() # PROGRAM...
 {
 	local program

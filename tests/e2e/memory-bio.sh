@@ -8,8 +8,8 @@
 connections=50
 [[ ${E2E_SHORT:-} ]] && connections=8
 make_certificate server
-python=("$PYTHON" "$E2E/programs/exchange.py")
-node=(node "$E2E/programs/exchange.js")
+python=("$PYTHON" "$(own_program exchange.py)")
+node=(node "$(own_program exchange.js)")
 
 # exchange NAME CAPTURED: `server` and `client` hold commands; the CAPTURED one of them runs in
 # a container. Leaves $W/case.pcapng and what was exchanged in $W/exchanged.

@@ -15,7 +15,7 @@ steady() # PORT MESSAGES SECONDS [TLS-VERSION [BYTES]]
 	local port=$1
 
 	shift
-	in_container box "$PYTHON" "$E2E/programs/steady.py" "$W/server.pem" "$port" "$W" "$@" ||
+	in_container box "$PYTHON" "$(own_program steady.py)" "$W/server.pem" "$port" "$W" "$@" ||
 		fail "the conversation on port $port failed"
 }
 

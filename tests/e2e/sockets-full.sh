@@ -11,7 +11,7 @@ start_nginx nginx 443
 start_container client
 mkfifo "$W/to"
 exec {to}<>"$W/to"
-in_container client "$PYTHON" "$E2E/programs/many.py" 443 <"$W/to" >"$W/out" &
+in_container client "$PYTHON" "$(own_program many.py)" 443 <"$W/to" >"$W/out" &
 client=$!
 processes+=("$client")
 
