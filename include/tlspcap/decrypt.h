@@ -96,7 +96,9 @@ int decrypt_feed(struct decrypt *decrypt, enum decrypt_side side, uint64_t time_
 /*
  * `length` bytes of the side's stream are missing here (0: unknown how many). Also what to call
  * first when the stream begins in the midst of a connection, and to try again after
- * DECRYPT_BROKEN. While secrets are awaited, bytes after the gap are dropped until they come.
+ * DECRYPT_BROKEN, and at its end. After an earlier gap it may give data: records in what looked
+ * like a longer one, of which no more can come. While secrets are awaited, bytes after the gap are
+ * dropped until they come.
  */
 void decrypt_lose(struct decrypt *decrypt, enum decrypt_side side, uint64_t length);
 

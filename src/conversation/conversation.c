@@ -393,6 +393,7 @@ void conversation_end(struct conversations *all, struct conversation *conversati
 
 	if (conversation->records)
 		records_settle(conversation);
+	records_finish(conversation);
 	/* A handshake without a byte of data is worth showing when there are keys for it. */
 	handshake_only = !conversation->opened && !conversation->suppressed &&
 			 !conversation->datagram && conversation->info.has_random &&

@@ -69,3 +69,30 @@ void held_wait(struct records *records)
 	list_add(&records->all->holding, &records->holding);
 	hints_wait(records);
 }
+
+void records_free(struct conversation *conversation)
+{
+	struct records *records = conversation->records;
+	struct held *item, *next;
+
+	if (!records)
+		return;
+	for (item = held_take(records); item; item = next) {
+		next = item->next;
+		free(item);
+	}
+	decrypt_free(records->decrypt);
+	free(records);
+	conversation->records = NULL;
+}
+
+void records_expire(struct conversations *all)
+{
+	while (!list_empty(&all->holding)) {
+		struct records *records = container_of(all->holding.next, struct records, holding);
+
+		if (all->now - records->held_since < all->limits.held_ns)
+			break;
+		records_settle(records->conversation);
+	}
+}

@@ -44,6 +44,7 @@ struct records {
 	bool has_random;		       /* the ClientHello was read */
 	bool called[2];			       /* after a loss, the calls told the plaintext */
 	bool unread[2];			       /* it was told that plaintext is missing */
+	bool muted;			       /* what is decrypted now was told already */
 	bool settling;			       /* what was held is being given out */
 	bool sealed;			       /* plaintext is never wanted */
 	bool is_read;			       /* plaintext is told beside genuine records */

@@ -201,6 +201,8 @@ void records_secret(struct conversation *conversation, const char *label, const 
 		    size_t length);
 /* Waits no longer: chooses with what is known. */
 void records_settle(struct conversation *conversation);
+/* The stream is at its end: what may yet be read of it is given. */
+void records_finish(struct conversation *conversation);
 /* The library's calls tell plaintext. True when it is not needed: it is in the records. */
 bool records_cover(struct conversation *conversation, uint8_t direction, bool early);
 /* Nothing is held: what came has gone out. */

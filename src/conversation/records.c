@@ -60,6 +60,8 @@ static void decrypted_data(void *ctx, enum decrypt_side side, uint64_t time_ns,
 
 	(void)record;
 	/* While records are held, their plaintext is for nobody. */
+	if (records->muted)
+		return;
 	if (records->mode == RECORDS_PLAIN)
 		conversation_give(records->all, conversation, false,
 				  direction_of(conversation, side), time_ns, bytes, length,
@@ -151,6 +153,14 @@ static void give_records(struct records *records, const struct held *item, const
 static const uint8_t beginning[] = {22, 3};
 #define BEGINNING_LENGTH 3
 
+static void lose(struct records *records, uint8_t direction, uint64_t length)
+{
+	/* Records that are found only now: while they could not be read, the calls told them. */
+	records->muted = records->called[direction];
+	decrypt_lose(records->decrypt, side_of(records->conversation, direction), length);
+	records->muted = false;
+}
+
 static void feed_decrypt(struct records *records, const struct held *item, const uint8_t *bytes)
 {
 	enum decrypt_side side = side_of(records->conversation, item->direction);
@@ -159,7 +169,7 @@ static void feed_decrypt(struct records *records, const struct held *item, const
 	if (!records->decrypt)
 		return;
 	if (item->is_gap) {
-		decrypt_lose(records->decrypt, side, item->length);
+		lose(records, item->direction, item->length);
 		return;
 	}
 	if (*before)
@@ -264,16 +274,19 @@ static void give(struct records *records, const struct held *item, const uint8_t
 {
 	bool is_tls = records->begun[item->direction];
 
-	if (item->is_gap)
+	/* What is found before it comes first. */
+	if (item->is_gap) {
+		if (is_tls)
+			feed_decrypt(records, item, NULL);
 		give_gap(records, item);
-	else if (records->mode == RECORDS_GENUINE ||
-		 (!is_tls && !records->matched[item->direction]))
+		return;
+	}
+	if (records->mode == RECORDS_GENUINE || (!is_tls && !records->matched[item->direction]))
 		give_records(records, item, bytes);
 	if (!is_tls)
 		return;
 	feed_decrypt(records, item, bytes);
-	if (!item->is_gap)
-		check_readable(records, item);
+	check_readable(records, item);
 }
 
 static void note_secret(void *ctx, const char *label, const uint8_t *secret, size_t length)
@@ -551,34 +564,17 @@ bool records_cover(struct conversation *conversation, uint8_t direction, bool ea
 	return false;
 }
 
+void records_finish(struct conversation *conversation)
+{
+	struct records *records = conversation->records;
+
+	for (uint8_t i = 0; i < 2; i++)
+		if (records && records->decrypt && records->mode == RECORDS_PLAIN &&
+		    records->begun[i])
+			lose(records, i, 0);
+}
+
 bool records_are_settled(const struct conversation *conversation)
 {
 	return conversation->records && conversation->records->mode != RECORDS_HELD;
-}
-
-void records_free(struct conversation *conversation)
-{
-	struct records *records = conversation->records;
-	struct held *item, *next;
-
-	if (!records)
-		return;
-	for (item = held_take(records); item; item = next) {
-		next = item->next;
-		free(item);
-	}
-	decrypt_free(records->decrypt);
-	free(records);
-	conversation->records = NULL;
-}
-
-void records_expire(struct conversations *all)
-{
-	while (!list_empty(&all->holding)) {
-		struct records *records = container_of(all->holding.next, struct records, holding);
-
-		if (all->now - records->held_since < all->limits.held_ns)
-			break;
-		records_settle(records->conversation);
-	}
 }

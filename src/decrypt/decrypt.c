@@ -373,10 +373,20 @@ int decrypt_feed(struct decrypt *d, enum decrypt_side side, uint64_t time_ns, co
 	return s->status == DECRYPT_BROKEN ? -EBADMSG : 0;
 }
 
+/* Noise that looks like the header of a long record has no right to the records in it. */
+static void side_finish(struct decrypt *d, struct side *s)
+{
+	while (s->status == DECRYPT_LOST && resync_finish(d, s)) {
+		side_found(d, s, s->scan_ns);
+		wake(d);
+	}
+}
+
 void decrypt_lose(struct decrypt *d, enum decrypt_side side, uint64_t length)
 {
 	struct side *s = &d->sides[side];
 
+	side_finish(d, s);
 	if (s->status == DECRYPT_UNSUPPORTED)
 		return;
 	if (s->status == DECRYPT_BROKEN || length == 0)

@@ -221,6 +221,7 @@ struct side {
 	/* After a loss. */
 	uint8_t *scan;
 	size_t scan_head, scan_tail;
+	uint64_t scan_ns;    /* of its last bytes */
 	uint64_t lost_bytes; /* since the last record */
 	bool lost_unknown;   /* and others */
 	uint64_t budget;
@@ -336,6 +337,9 @@ void resync_begin(struct decrypt *d, struct side *s);
  * those of the side. */
 bool resync_feed(struct decrypt *d, struct side *s, uint64_t time_ns, const uint8_t *bytes,
 		 size_t length, size_t *used);
+/* No more comes: what looks like the header of a record that has not come whole is none. As
+ * above. */
+bool resync_finish(struct decrypt *d, struct side *s);
 
 /* Header of a record that may be (RFC 5246, 6.2.1). */
 bool header_plausible(const uint8_t *header);

@@ -97,11 +97,11 @@ static bool try_record(struct decrypt *d, struct side *s, const struct wire *wir
 }
 
 /* The record at the head of the scan, if it is one; *more: its end has not come yet. */
-static bool head_is_record(struct decrypt *d, struct side *s, uint64_t time_ns, bool *more)
+static bool head_is_record(struct decrypt *d, struct side *s, bool *more)
 {
 	const uint8_t *at = s->scan + s->scan_head;
 	size_t have = s->scan_tail - s->scan_head;
-	struct wire wire = wire_at(at, time_ns);
+	struct wire wire = wire_at(at, s->scan_ns);
 	size_t length = HEADER_LEN + wire.length;
 
 	if (!may_be_protected(d, at))
@@ -115,14 +115,14 @@ static bool head_is_record(struct decrypt *d, struct side *s, uint64_t time_ns, 
 	return try_record(d, s, &wire);
 }
 
-static bool scan_search(struct decrypt *d, struct side *s, uint64_t time_ns)
+static bool scan_search(struct decrypt *d, struct side *s, bool is_last)
 {
 	bool more = false;
 
 	while (s->scan_tail - s->scan_head >= HEADER_LEN) {
-		if (head_is_record(d, s, time_ns, &more))
+		if (head_is_record(d, s, &more))
 			return true;
-		if (more)
+		if (more && !is_last)
 			return false;
 		s->scan_head++;
 		s->lost_bytes++;
@@ -151,5 +151,11 @@ bool resync_feed(struct decrypt *d, struct side *s, uint64_t time_ns, const uint
 	memcpy(s->scan + s->scan_tail, bytes, *used);
 	s->scan_tail += *used;
 	s->budget += REFILL * *used;
-	return scan_search(d, s, time_ns);
+	s->scan_ns = time_ns;
+	return scan_search(d, s, false);
+}
+
+bool resync_finish(struct decrypt *d, struct side *s)
+{
+	return s->scan && scan_search(d, s, true);
 }

@@ -188,6 +188,50 @@ static void a_gap_without_secrets(void **state)
 	exchange_free(exchange);
 }
 
+/* After a gap stands what looks like a record that ends behind the next gap: those in it are told,
+ * and before that gap. */
+static void records_in_noise(void **state)
+{
+	static const uint8_t header[] = {23, 3, 3, 0x40, 0};
+	struct exchange *exchange = exchange_run(&long_ones[0]);
+	size_t at = middle_of(exchange), fed = 0, before;
+	struct stream_end end;
+	struct fixture f;
+	int gaps = 0;
+
+	(void)state;
+	begin(&f, NULL, CONVERSATION_RECORDS);
+	stream_open_end(&end, &f.events, 7, NULL);
+	play_some(&end, exchange, 0, at, 0);
+	before = f.length[DATA][TLSPCAP_RECEIVED];
+	for (; gaps < 2; at++) {
+		const struct exchange_event *event = &exchange->events[at];
+		uint64_t rest = event->length - sizeof(header);
+
+		if (event->side != 1)
+			continue;
+		if (!gaps) {
+			stream_lose(&end, TLSPCAP_RECEIVED, rest);
+			stream_bytes(&end, TLSPCAP_RECEIVED, header, sizeof(header));
+			gaps++;
+		} else if (fed + event->length < 12000) {
+			play_some(&end, exchange, at, at + 1, 0);
+			fed += event->length;
+		} else {
+			assert_int_equal(f.length[DATA][TLSPCAP_RECEIVED], before);
+			stream_lose(&end, TLSPCAP_RECEIVED, event->length);
+			gaps++;
+		}
+	}
+	assert_true(fed > 2000);
+	assert_true(f.length[DATA][TLSPCAP_RECEIVED] - before > fed - 200);
+	assert_non_null(memmem(exchange->plain[1], exchange->plain_length[1],
+			       f.bytes[DATA][TLSPCAP_RECEIVED], f.length[DATA][TLSPCAP_RECEIVED]));
+	expect_order(&f, "Scorgdg");
+	finish(&f);
+	exchange_free(exchange);
+}
+
 /* A peer that does not keep to TLS: the plaintext ends, and it is told. */
 static void records_that_cannot_be_read(void **state)
 {
@@ -407,6 +451,7 @@ int main(void)
 		cmocka_unit_test(a_jump_is_a_gap),
 		cmocka_unit_test(a_gap_before_tls),
 		cmocka_unit_test(a_gap_without_secrets),
+		cmocka_unit_test(records_in_noise),
 		cmocka_unit_test(records_that_cannot_be_read),
 		cmocka_unit_test(calls_are_ignored_where_records_tell),
 		cmocka_unit_test(calls_without_secrets),
