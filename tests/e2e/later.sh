@@ -47,13 +47,13 @@ sys.stdout.buffer.write(body.partition(b"\r\n\r\n")[2])
 END
 chmod 755 "$W" && chmod 644 "$W/client.py"
 
-# Until tlspcap says that the file in this mount namespace is probed.
+# Until tlspcap says that the file in this mount namespace is probed; else shows what it says.
 await_probe() # CAPTURE MNTNS
 {
 	local deadline=$((SECONDS + TIMEOUT))
 
 	until grep -q "probing .*(mount namespace $2)" "$W/$1.said"; do
-		((SECONDS < deadline)) || return 1
+		((SECONDS < deadline)) || { tail -n 20 "$W/$1.said"; return 1; }
 		sleep 0.02
 	done
 }
