@@ -6,8 +6,8 @@
 need nginx
 need_multi
 
-program=$(dirname "$TLSPCAP")/e2e/e2e_bypass
-[[ -x $program ]] || skip "$program is not built"
+[[ -x $BUILD/e2e/e2e_bypass ]] || skip "$BUILD/e2e/e2e_bypass is not built"
+program=$(own_program e2e_bypass)
 start_nginx nginx 443
 for name in first second third fourth; do
 	make_body "$W/served/$name" 30000

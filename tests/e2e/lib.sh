@@ -129,11 +129,14 @@ finish()
 	exit 0
 }
 
-# own_program NAME: a copy of tests/e2e/programs/NAME that containers see: not every machine's
-# containers have the source tree.
+# own_program NAME: a copy of one of tests/e2e/programs, or of what was built of it, that containers
+# see: not every machine's containers have the source tree.
 own_program()
 {
-	cp "$E2E/programs/$1" "$W/$1" || exit 1
+	local file=$E2E/programs/$1
+
+	[[ -e $file ]] || file=$BUILD/e2e/$1
+	cp "$file" "$W/$1" || exit 1
 	printf '%s\n' "$W/$1"
 }
 

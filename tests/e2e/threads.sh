@@ -88,7 +88,7 @@ else
 	printf 'SKIP: apache2 is not installed; the package apache2-bin has it\n'
 fi
 
-start in_container server "$BUILD/e2e/e2e_relay" 9443 "$W/server.pem" 4
+start in_container server "$(own_program e2e_relay)" 9443 "$W/server.pem" 4
 wait_port 127.0.0.1 9443 "$started"
 both 'threads' 9443
 finish
