@@ -59,9 +59,9 @@ static void decrypted_data(void *ctx, enum decrypt_side side, uint64_t time_ns,
 	struct conversation *conversation = records->conversation;
 
 	(void)record;
-	/* While records are held, their plaintext is for nobody. */
 	if (records->muted)
 		return;
+	/* While records are held, their plaintext is for nobody. */
 	if (records->mode == RECORDS_PLAIN)
 		conversation_give(records->all, conversation, false,
 				  direction_of(conversation, side), time_ns, bytes, length,
@@ -568,9 +568,10 @@ void records_finish(struct conversation *conversation)
 {
 	struct records *records = conversation->records;
 
+	if (!records || !records->decrypt || records->mode != RECORDS_PLAIN)
+		return;
 	for (uint8_t i = 0; i < 2; i++)
-		if (records && records->decrypt && records->mode == RECORDS_PLAIN &&
-		    records->begun[i])
+		if (decrypt_status(records->decrypt, side_of(conversation, i)) == DECRYPT_LOST)
 			lose(records, i, 0);
 }
 

@@ -188,9 +188,9 @@ static void a_gap_without_secrets(void **state)
 	exchange_free(exchange);
 }
 
-/* After a gap stands what looks like a record that ends behind the next gap: those in it are told,
- * and before that gap. */
-static void records_in_noise(void **state)
+/* After a gap stands what looks like a record that ends behind the next gap, or the stream's end:
+ * those in it are told, and before that gap; but not what the calls have told meanwhile. */
+static void play_noise(bool at_end, const char *called)
 {
 	static const uint8_t header[] = {23, 3, 3, 0x40, 0};
 	struct exchange *exchange = exchange_run(&long_ones[0]);
@@ -199,10 +199,11 @@ static void records_in_noise(void **state)
 	struct fixture f;
 	int gaps = 0;
 
-	(void)state;
 	begin(&f, NULL, CONVERSATION_RECORDS);
+	events_open(&f.events, 1, 100, "curl");
 	stream_open_end(&end, &f.events, 7, NULL);
-	play_some(&end, exchange, 0, at, 0);
+	events_socket(&f.events, 1, 7, NULL);
+	play_some(&end, exchange, 0, at, 1);
 	before = f.length[DATA][TLSPCAP_RECEIVED];
 	for (; gaps < 2; at++) {
 		const struct exchange_event *event = &exchange->events[at];
@@ -215,21 +216,46 @@ static void records_in_noise(void **state)
 			stream_bytes(&end, TLSPCAP_RECEIVED, header, sizeof(header));
 			gaps++;
 		} else if (fed + event->length < 12000) {
-			play_some(&end, exchange, at, at + 1, 0);
+			play_some(&end, exchange, at, at + 1, 1);
 			fed += event->length;
 		} else {
 			assert_int_equal(f.length[DATA][TLSPCAP_RECEIVED], before);
-			stream_lose(&end, TLSPCAP_RECEIVED, event->length);
+			if (called)
+				events_data(&f.events, 1, TLSPCAP_RECEIVED, called);
+			if (!at_end)
+				stream_lose(&end, TLSPCAP_RECEIVED, event->length);
 			gaps++;
 		}
 	}
 	assert_true(fed > 2000);
-	assert_true(f.length[DATA][TLSPCAP_RECEIVED] - before > fed - 200);
-	assert_non_null(memmem(exchange->plain[1], exchange->plain_length[1],
-			       f.bytes[DATA][TLSPCAP_RECEIVED], f.length[DATA][TLSPCAP_RECEIVED]));
-	expect_order(&f, "Scorgdg");
+	if (at_end) {
+		events_close(&f.events, 1);
+		events_exit(&f.events, 100);
+		events_state(&f.events, 7, ESTABLISHED, CLOSE);
+		f.events.now += 2 * SECOND;
+		events_clock(&f.events, 0);
+	}
+	/* The calls told what passed by. */
+	expect_order(&f, at_end ? "Scorgdx" : called ? "Scorgd" : "Scorgdg");
+	if (called) {
+		assert_int_equal(f.length[DATA][TLSPCAP_RECEIVED] - before, strlen(called));
+	} else {
+		assert_true(f.length[DATA][TLSPCAP_RECEIVED] - before > fed - 200);
+		assert_non_null(memmem(exchange->plain[1], exchange->plain_length[1],
+				       f.bytes[DATA][TLSPCAP_RECEIVED],
+				       f.length[DATA][TLSPCAP_RECEIVED]));
+	}
 	finish(&f);
 	exchange_free(exchange);
+}
+
+static void records_in_noise(void **state)
+{
+	(void)state;
+	for (int at_end = 0; at_end < 2; at_end++) {
+		play_noise(at_end, NULL);
+		play_noise(at_end, "told by a call");
+	}
 }
 
 /* A peer that does not keep to TLS: the plaintext ends, and it is told. */
