@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <decrypt/internal.h>
+#include <tests/support/require.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -247,8 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_hellos(data, size);
 	sealer.decrypt = decrypt_new(&limits, &sink);
 	sealer.ctx = EVP_CIPHER_CTX_new();
-	if (!sealer.decrypt || !sealer.ctx)
-		abort();
+	require(sealer.decrypt && sealer.ctx);
 	seal_keys(&sealer, 0, 0);
 	seal_keys(&sealer, 1, 0);
 	while (commands.left > 0)

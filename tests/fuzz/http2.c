@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <http2/internal.h>
+#include <tests/support/require.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,8 +23,7 @@ static void hear(void *ctx, enum http2_side side, const uint8_t *bytes, size_t l
 	struct said *said = ctx;
 	size_t half = sizeof(said->bytes) / 2;
 
-	if (length > half - said->length[side])
-		abort();
+	require(length <= half - said->length[side]);
 	memcpy(said->bytes + side * half + said->length[side], bytes, length);
 	said->length[side] += length;
 	if (said->reader)
@@ -43,22 +43,18 @@ static void compare(const struct http2 *http2)
 	memset(first.length, 0, sizeof(first.length));
 	memset(second.length, 0, sizeof(second.length));
 	first.reader = http2_new(&memory);
-	if (!first.reader || !http2_resume(http2, hear, &first))
-		abort();
+	require(first.reader && http2_resume(http2, hear, &first));
 	if (!is_lost(http2)) {
-		if (is_lost(first.reader) || !http2_resume(first.reader, hear, &second))
-			abort();
+		require(!is_lost(first.reader) && http2_resume(first.reader, hear, &second));
 		for (size_t side = 0; side < 2; side++) {
 			size_t at = side * sizeof(first.bytes) / 2;
 
-			if (first.length[side] != second.length[side] ||
-			    memcmp(first.bytes + at, second.bytes + at, first.length[side]) != 0)
-				abort();
+			require(first.length[side] == second.length[side]);
+			require(!memcmp(first.bytes + at, second.bytes + at, first.length[side]));
 		}
 	}
 	http2_free(first.reader);
-	if (memory.left != (size_t)1 << 30)
-		abort();
+	require(memory.left == (size_t)1 << 30);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,8 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http2_memory memory = {.left = (size_t)1 << 20};
 	struct http2 *http2 = http2_new(&memory);
 
-	if (!http2)
-		abort();
+	require(http2);
 	if (size && (data[0] & 2))
 		http2_feed(http2, HTTP2_CLIENT, begin, sizeof(begin) - 1);
 	while (size > 1) {
@@ -79,7 +74,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	compare(http2);
 	http2_free(http2);
-	if (memory.left != (size_t)1 << 20)
-		abort();
+	require(memory.left == (size_t)1 << 20);
 	return 0;
 }

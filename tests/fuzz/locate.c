@@ -2,6 +2,7 @@
 /* Any bytes as an ELF file. Worth a real libssl as seed. */
 #include <stdlib.h>
 #include <string.h>
+#include <tests/support/require.h>
 #include <tlspcap/locate.h>
 
 #define RESULTS_MAX 4
@@ -10,15 +11,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct locate_result *result, size_t size)
 {
-	if (!result->family || result->n_probes > LOCATE_PROBES_MAX)
-		abort();
-	if (result->secrets && result->layout.client_random.steps == 0)
-		abort();
+	require(result->family && result->n_probes <= LOCATE_PROBES_MAX);
+	require(!result->secrets || result->layout.client_random.steps);
 	for (size_t i = 0; i < result->n_probes; i++) {
-		if (result->probes[i].offset >= size || !result->probes[i].function ||
-		    !result->probes[i].when ||
-		    !memchr(result->probes[i].name, '\0', sizeof(result->probes[i].name)))
-			abort();
+		require(result->probes[i].offset < size);
+		require(result->probes[i].function && result->probes[i].when);
+		require(memchr(result->probes[i].name, '\0', sizeof(result->probes[i].name)));
 	}
 }
 
@@ -27,8 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct locate_result results[RESULTS_MAX];
 	int n = locate_image(data, size, results, RESULTS_MAX);
 
-	if (n > RESULTS_MAX)
-		abort();
+	require(n <= RESULTS_MAX);
 	for (int i = 0; i < n; i++)
 		check(&results[i], size);
 	return 0;

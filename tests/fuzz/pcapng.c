@@ -9,15 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tests/support/require.h>
 #include <tlspcap/pcapng.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* No control character in one byte, and each lead byte followed by what it asks for. */
 static void require_clean(const char *text, size_t length)

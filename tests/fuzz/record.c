@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <tests/support/require.h>
 #include <tlspcap/record.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,8 +17,7 @@ static void take(void *ctx, const struct tlspcap_event *event)
 {
 	uint64_t *sum = ctx;
 
-	if (event->size < sizeof(*event) || (uintptr_t)event % 8)
-		abort();
+	require(event->size >= sizeof(*event) && (uintptr_t)event % 8 == 0);
 	*sum += ((const uint8_t *)event)[event->size - 1];
 }
 
@@ -27,11 +27,9 @@ static void read_recording(int fd)
 	uint64_t sum = 0;
 	int error;
 
-	if (lseek(fd, 0, SEEK_SET) != 0)
-		abort();
+	require(lseek(fd, 0, SEEK_SET) == 0);
 	error = record_read(fd, take, &sum, &why);
-	if (error > 0 || (error == 0) != (why == NULL))
-		abort();
+	require(error <= 0 && (error == 0) == (why == NULL));
 	free(why);
 }
 
@@ -44,12 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fd = memfd_create("fuzz", MFD_CLOEXEC);
 	/* As it is, and behind a good header, which a fuzzer need not find again and again. */
 	for (int with_header = 0; with_header < 2; with_header++) {
-		if (ftruncate(fd, 0) || lseek(fd, 0, SEEK_SET) != 0)
-			abort();
-		if (with_header && write(fd, header, sizeof(header)) != sizeof(header))
-			abort();
-		if (write(fd, data, size) != (ssize_t)size)
-			abort();
+		require(!ftruncate(fd, 0) && lseek(fd, 0, SEEK_SET) == 0);
+		require(!with_header || write(fd, header, sizeof(header)) == sizeof(header));
+		require(write(fd, data, size) == (ssize_t)size);
 		read_recording(fd);
 	}
 	return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <target/path.h>
 #include <target/runtime.h>
+#include <tests/support/require.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,11 +18,9 @@ static void parse_path(const uint8_t *data, size_t size)
 
 	memcpy(path, data, size);
 	path[size] = '\0';
-	if (container_path_parse(path, &container, &about) && !container.id[0])
-		abort();
+	require(!container_path_parse(path, &container, &about) || container.id[0]);
 	for (const char *c = container.id; *c; c++)
-		if (*c < ' ' || *c > '~')
-			abort();
+		require(*c >= ' ' && *c <= '~');
 	free(path);
 }
 
@@ -40,8 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	runtime_parse((enum runtime_kind)(data[0] % (RUNTIME_KINDS + 1)), (const char *)data + 1,
 		      size - 1, "0123", &container, &process);
 	target_container_pairs(&container, pairs, sizeof(pairs));
-	if (memchr(container.name, 0, sizeof(container.name)) == NULL ||
-	    memchr(pairs, 0, sizeof(pairs)) == NULL || process.pid < 0)
-		abort();
+	require(memchr(container.name, 0, sizeof(container.name)));
+	require(memchr(pairs, 0, sizeof(pairs)) && process.pid >= 0);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <tests/support/require.h>
 #include <tests/support/stream.h>
 #include <tlspcap/conversation.h>
 #include <tlspcap/writer.h>
@@ -30,12 +31,6 @@ struct feeding {
 	size_t at[SOCKETS]; /* the exchange's next event */
 	const struct exchange *exchange;
 };
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void take(void *ctx, const struct tlspcap_event *event)
 {
