@@ -8,6 +8,9 @@ set_tests_properties(kernels_short PROPERTIES
 	RUN_SERIAL ON
 	TIMEOUT 1200)
 
+add_test(NAME kernels_table COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/table.sh)
+set_tests_properties(kernels_table PROPERTIES LABELS unit TIMEOUT 60)
+
 # Another processor.
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
 	add_test(NAME build_arm64 COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/build-arm64.sh
