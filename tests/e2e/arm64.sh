@@ -7,7 +7,7 @@
 . "$ENVIRONMENT/npm"
 . "$E2E/go-talk"
 
-root_ready arm64 || "$ENVIRONMENT/prepare" arm64 >"$W/prepare.out" 2>&1
+root_ready arm64 || outside "$ENVIRONMENT/prepare" arm64 >"$W/prepare.out" 2>&1
 root_ready arm64 || skip "$(root_reason arm64)"
 root_ready sid || skip "$(root_reason sid)"
 

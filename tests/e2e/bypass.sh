@@ -86,8 +86,8 @@ several_at_once()
 	done
 	kill -CONT "${capture_pid[several]}"
 	for n in 1 2 3; do
-		check "several: probed are $n" timeout "$TIMEOUT" awk -v n="$n" \
-			'/whose records cannot be read: plaintext/ && ++found == n { exit }' \
+		check "several: probed are $n" timeout "$TIMEOUT" \
+			grep -cm "$n" 'whose records cannot be read: plaintext' \
 			<(tail -n +1 -F "$W/several.said" 2>/dev/null)
 	done
 	for fd in "${to_client[@]}"; do

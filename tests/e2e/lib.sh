@@ -27,7 +27,7 @@ BUILD=$(dirname "$TLSPCAP")
 export TLSPCAP
 
 if [[ ${E2E_NET:-own} == own ]]; then
-	exec env E2E_NET=made unshare --net -- bash "$0" "$@"
+	exec env E2E_NET=made "E2E_OUTSIDE=/proc/$PPID/ns/net" unshare --net -- bash "$0" "$@"
 fi
 if [[ $E2E_NET == made ]]; then
 	ip link set lo up
@@ -40,12 +40,26 @@ W=$(mktemp -d "/tmp/tlspcap-e2e.XXXXXX") || exit 1
 chmod 755 "$W"
 mkdir "$W/served" "$W/tmp"
 export W TMPDIR=$W/tmp LC_ALL=C.UTF-8
+proxies=()
+for name in {http,https,all,no}_proxy {HTTP,HTTPS,ALL,NO}_PROXY; do
+	[[ ${!name:-} ]] && proxies+=("$name=${!name}")
+done
+unset name
 unset SSLKEYLOGFILE http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
 PYTHON=/usr/bin/python3 # not a user's own, which may link another libssl
 TIMEOUT=${E2E_TIMEOUT:-30} # seconds that anything may take to come up or to end
 failures=0
 processes=()
 containers=()
+
+# outside COMMAND...: in the network of who started the test, to fetch what it needs.
+outside()
+{
+	local into=()
+
+	[[ ${E2E_OUTSIDE:-} ]] && into=(nsenter --net="$E2E_OUTSIDE" --)
+	"${into[@]}" env "${proxies[@]}" "$@"
+}
 
 e2e_end()
 {

@@ -18,7 +18,7 @@ processes+=("$client")
 exchange() # NUMBER TIMES
 {
 	printf '%s\n' "$1" >&$to
-	check "$1 connections at once" timeout "$TIMEOUT" awk -v n="$2" '++lines == n { exit }' \
+	check "$1 connections at once" timeout "$TIMEOUT" grep -cm "$2" '' \
 		<(tail -n +1 --pid="$client" -F "$W/out" 2>/dev/null)
 }
 
