@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Probes in files. With uprobe_multi (Linux 6.6) one link holds all probes of a library,
- * made and undone in milliseconds; a perf uprobe takes about 0.1 s each to undo. libbpf 1.1
- * does not know it yet, so the link is made with bpf(2) itself.
+ * Probes in files. With uprobe_multi (Linux 6.6) one link holds all probes of a library; perf
+ * uprobes are undone one by one, in about 0.1 s each. libbpf 1.1 does not know the former yet,
+ * so the link is made with bpf(2) itself.
  */
 #include "capture_internal.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +18,8 @@
 
 #define LINK_CREATE	    28 /* BPF_LINK_CREATE */
 #define UPROBE_MULTI_RETURN 1  /* BPF_F_UPROBE_MULTI_RETURN */
+
+#define RELEASE_THREADS	    15
 
 /* The part of union bpf_attr for BPF_LINK_CREATE with uprobe_multi (linux/bpf.h of 6.6). */
 struct multi_attr {
@@ -210,15 +215,75 @@ int attach_library(struct capture *capture, struct bpf_program *enter, struct bp
 	return error;
 }
 
+/* Everything that is to be undone, and the next of it that nobody has taken. */
+struct release {
+	struct bpf_link **links;
+	struct attach_links *files[2]; /* libraries, processes */
+	size_t n_links, n_files[2];
+	atomic_size_t next;
+};
+
+static bool release_next(struct release *release)
+{
+	size_t i = atomic_fetch_add(&release->next, 1);
+
+	if (i < release->n_links) {
+		bpf_link__destroy(release->links[i]);
+		return true;
+	}
+	i -= release->n_links;
+	for (int kind = 0; kind < 2; kind++) {
+		size_t n = release->n_files[kind] * ATTACH_LINKS;
+
+		if (i < n) {
+			int *fd = &release->files[kind][i / ATTACH_LINKS].fds[i % ATTACH_LINKS];
+
+			if (*fd >= 0)
+				close(*fd);
+			*fd = -1;
+			return true;
+		}
+		i -= n;
+	}
+	return false;
+}
+
+static void *release_some(void *release)
+{
+	while (release_next(release))
+		;
+	return NULL;
+}
+
+/*
+ * Undoing a probe waits until no processor can be in it, up to 0.1 s; those who wait at the same
+ * time wait together. Without threads it only takes longer.
+ */
 void attach_release(struct capture *capture)
 {
-	for (uint32_t i = 0; i < capture->n_libraries; i++)
-		attach_close(capture->libraries[i].fds);
-	for (size_t i = 0; i < capture->n_links; i++)
-		bpf_link__destroy(capture->links[i]);
+	struct release release = {
+		.links = capture->links,
+		.n_links = capture->n_links,
+		.files = {capture->libraries, capture->process_links},
+		.n_files = {capture->n_libraries, capture->n_process_links},
+	};
+	pthread_t threads[RELEASE_THREADS];
+	size_t n = 0;
+	sigset_t all, before;
+
+	if (capture->stopped)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (n < RELEASE_THREADS && !pthread_create(&threads[n], NULL, release_some, &release))
+		n++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	release_some(&release);
+	while (n)
+		pthread_join(threads[--n], NULL);
 	capture->n_links = 0;
 	for (size_t i = 0; i < capture->n_process_links; i++)
-		attach_detach(capture, (int)i);
+		capture->process_links[i].used = false;
 }
 
 int attach_process(struct capture *capture, const int fds[ATTACH_LINKS])
