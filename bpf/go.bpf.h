@@ -156,7 +156,7 @@ static __always_inline struct object *go_object(__u64 tls, __u32 library, __u32 
 
 	if (!sk || !object)
 		return object;
-	if (object->sock_id) {
+	if (object->sock_id || object->closing) {
 		info = socket_get((__u64)sk);
 		if (!info || info->id == object->sock_id)
 			return object;
@@ -169,6 +169,32 @@ static __always_inline struct object *go_object(__u64 tls, __u32 library, __u32 
 	return object;
 }
 
+/*
+ * Conn.Close may be called while others are in calls on the Conn, which then return: what these
+ * have moved is told at their ends, so that long the object stays.
+ */
+static __always_inline void go_close(__u64 tls, __u32 mntns)
+{
+	struct object *object = object_find(tls);
+
+	if (!object)
+		return;
+	object->closing = 1;
+	if (object->calls <= 0)
+		object_close(tls, mntns);
+}
+
+static __always_inline void go_release(__u64 tls, __u32 mntns)
+{
+	struct object *object = object_find(tls);
+
+	if (!object)
+		return;
+	__sync_fetch_and_add(&object->calls, -1);
+	if (object->closing && object->calls <= 0)
+		object_close(tls, mntns);
+}
+
 /* --- plaintext ----------------------------------------------------------------------------- */
 
 static __always_inline void go_call(struct pt_regs *ctx, const struct go_arguments *arguments,
@@ -176,6 +202,7 @@ static __always_inline void go_call(struct pt_regs *ctx, const struct go_argumen
 {
 	__u64 g = go_current(ctx, on_stack);
 	struct goroutine_stack stack;
+	struct object *object;
 	struct goroutine_call call = {
 		.tls = arguments->word[0],
 		.buffer = arguments->word[1],
@@ -193,10 +220,12 @@ static __always_inline void go_call(struct pt_regs *ctx, const struct go_argumen
 		call.on_stack = 1;
 		call.buffer = stack.high - call.buffer;
 	}
-	if (!go_object(call.tls, library, mntns))
+	object = go_object(call.tls, library, mntns);
+	if (!object)
 		return;
 	goroutines_probed = 1;
-	goroutine_enter(g, &call, mntns);
+	if (goroutine_enter(g, &call, mntns))
+		__sync_fetch_and_add(&object->calls, 1);
 }
 
 SEC("uprobe")
@@ -218,7 +247,7 @@ int go_enter(struct pt_regs *ctx)
 	else if (probe.function == GO_MASTER)
 		go_master(&arguments, probe.library, probe.mntns);
 	else if (probe.function == GO_CLOSE)
-		object_close(arguments.word[0], probe.mntns);
+		go_close(arguments.word[0], probe.mntns);
 	else
 		go_call(ctx, &arguments, probe.library, probe.function, probe.mntns, on_stack);
 	return 0;
@@ -275,14 +304,33 @@ static __always_inline void go_emit(const struct goroutine_call *call,
 	call_emit(scope, &frame, function == GO_READ ? TLSPCAP_RECEIVED : TLSPCAP_SENT, moved, 0);
 }
 
+/* A call returns; `known`: `call` is what was seen when it began. */
+static __always_inline void go_return(struct pt_regs *ctx, const struct probe *probe, bool known,
+				      const struct goroutine_stack *stack, bool on_stack,
+				      struct goroutine_call *call)
+{
+	__u64 moved = go_moved(ctx, on_stack);
+
+	if (!moved)
+		return;
+	if (!known && probe->function == GO_READ &&
+	    go_guess_call(ctx, stack, probe->library, moved, call))
+		known = go_object(call->tls, probe->library, probe->mntns) != NULL;
+	if (!known || moved > call->length) {
+		count_loss(TLSPCAP_LOSS_MISSED);
+		return;
+	}
+	go_emit(call, stack, probe->function, moved, probe->mntns);
+}
+
 SEC("uprobe")
 int go_leave(struct pt_regs *ctx)
 {
 	struct goroutine_call call = {};
 	struct goroutine_stack stack;
 	struct probe probe;
-	__u64 g, moved;
 	bool on_stack, known;
+	__u64 g;
 
 	if (!probe_begin(ctx, &probe))
 		return 0;
@@ -293,17 +341,9 @@ int go_leave(struct pt_regs *ctx)
 		return 0;
 	}
 	known = goroutine_leave(g, stack.high - PT_REGS_SP(ctx), probe.function, &call);
-	moved = go_moved(ctx, on_stack);
-	if (!moved)
-		return 0;
-	if (!known && probe.function == GO_READ &&
-	    go_guess_call(ctx, &stack, probe.library, moved, &call))
-		known = go_object(call.tls, probe.library, probe.mntns) != NULL;
-	if (!known || moved > call.length) {
-		count_loss(TLSPCAP_LOSS_MISSED);
-		return 0;
-	}
-	go_emit(&call, &stack, probe.function, moved, probe.mntns);
+	go_return(ctx, &probe, known, &stack, on_stack, &call);
+	if (known)
+		go_release(call.tls, probe.mntns);
 	return 0;
 }
 

@@ -140,16 +140,19 @@ static __always_inline void goroutine_forget(__u64 g)
 /*
  * A call begins. One that begins at the same place is the same: a function whose stack is too
  * small begins again on a larger one. What is deeper than the new one has ended by a panic.
+ * True: a call that was not there.
  */
-static __always_inline void goroutine_enter(__u64 g, const struct goroutine_call *call, __u32 mntns)
+static __always_inline bool goroutine_enter(__u64 g, const struct goroutine_call *call, __u32 mntns)
 {
 	struct goroutine *goroutine = goroutine_get(g);
+	const struct goroutine_call *before;
+	bool again;
 	__u32 n;
 	int i;
 
 	if (!goroutine) {
 		count_loss(TLSPCAP_LOSS_SCOPE_FULL);
-		return;
+		return false;
 	}
 	n = goroutine->n;
 	for (i = GOROUTINE_DEPTH - 1; i >= 0; i--) {
@@ -160,9 +163,12 @@ static __always_inline void goroutine_enter(__u64 g, const struct goroutine_call
 		count_loss(TLSPCAP_LOSS_SCOPE_DEPTH);
 		n = 0;
 	}
+	before = &goroutine->call[n & (GOROUTINE_DEPTH - 1)];
+	again = n < goroutine->n && before->depth == call->depth && before->tls == call->tls;
 	goroutine->mntns = mntns;
 	goroutine->call[n & (GOROUTINE_DEPTH - 1)] = *call;
 	goroutine->n = n + 1;
+	return !again;
 }
 
 /* The call that returns at `depth`, taken off. False: its beginning was not seen. */

@@ -61,6 +61,8 @@ struct object {
 	__u64 offset[2];
 	__u32 announced;
 	__u32 library;
+	__s32 calls;   /* goroutines that are in a call on it */
+	__u32 closing; /* it is closed when the last of them returns */
 };
 
 /* What is left to copy of one system call's buffers. */

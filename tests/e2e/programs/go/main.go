@@ -6,6 +6,7 @@
 //	go-talk web-client -to FOLDER URL...
 //	go-talk echo-server -listen ADDRESS -certificate PEM
 //	go-talk echo-client -connections N -requests N ADDRESS
+//	go-talk close-server -listen ADDRESS -certificate PEM -to FIFO
 //
 // A server prints "listening" when it does.
 package main
@@ -37,7 +38,7 @@ func parse(arguments []string) (*options, []string) {
 	flags.StringVar(&o.listen, "listen", "", "address of the server")
 	flags.StringVar(&o.certificate, "certificate", "", "file with key and certificate")
 	flags.StringVar(&o.folder, "folder", "", "what the server serves")
-	flags.StringVar(&o.to, "to", "", "folder for what the client gets")
+	flags.StringVar(&o.to, "to", "", "folder for what the client gets; what tells when to close")
 	flags.StringVar(&o.keylog, "keylog", "", "file for the key log")
 	flags.BoolVar(&o.old, "tls1.2", false, "at most TLS 1.2")
 	flags.BoolVar(&o.http1, "http1", false, "no HTTP/2")
@@ -85,6 +86,8 @@ func main() {
 		echoServer(o)
 	case "echo-client":
 		echoClient(o, rest[0])
+	case "close-server":
+		closeServer(o)
 	default:
 		die(fmt.Errorf("no such command: %s", os.Args[1]))
 	}
