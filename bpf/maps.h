@@ -61,7 +61,7 @@ struct object {
 	__u64 offset[2];
 	__u32 announced;
 	__u32 library;
-	__s32 calls;   /* goroutines that are in a call on it */
+	__s32 calls;   /* calls in progress on it, where a family counts them */
 	__u32 closing; /* it is closed when the last of them returns */
 };
 
