@@ -19,7 +19,8 @@
 #define LINK_CREATE	    28 /* BPF_LINK_CREATE */
 #define UPROBE_MULTI_RETURN 1  /* BPF_F_UPROBE_MULTI_RETURN */
 
-#define RELEASE_THREADS	    15
+/* Beside the one that asks; a capture of a few libraries has as many links. */
+#define RELEASE_THREADS 15
 
 /* The part of union bpf_attr for BPF_LINK_CREATE with uprobe_multi (linux/bpf.h of 6.6). */
 struct multi_attr {

@@ -18,7 +18,7 @@ check() # WHAT COMMAND...
 	failed=1
 }
 
-# LINE of FILE, a row of the table; its cell of the first kernel.
+# A row of the table in FILE; in it, the cell of the first kernel.
 row() # FILE TIER TEST
 {
 	grep -F "| $2 | $3 |" "$1"
